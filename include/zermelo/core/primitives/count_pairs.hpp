@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "../error.hpp"
+#include "../execution/policy.hpp"
+#include "../tensor.hpp"
+
+/// Histograms of index pairs.
+namespace zermelo::inline v1 {
+namespace detail::inline ZERMELO_ISA {
+
+/// A pair's category as a small integer: an enumerator's value, or an integer itself.
+template <class C>
+ZERMELO_INLINE std::uint32_t category_code(C c) {
+  return static_cast<std::uint32_t>(c);
+}
+
+template <class Index>
+ZERMELO_INLINE bool in_range(Index i, std::int64_t n) {
+  return static_cast<std::uint64_t>(static_cast<std::int64_t>(i)) < static_cast<std::uint64_t>(n);
+}
+
+/// Throws what is wrong with element k of the three columns.
+template <class F, class S, class C>
+[[noreturn]] __attribute__((cold, noinline)) void refuse_pair(F first, S second, C category, std::int64_t n, std::uint32_t categories, std::int64_t k) {
+  const auto range = "expected an id in [0, " + std::to_string(n) + ")";
+  if (!in_range(first, n)) throw domain_error("first", k, "id " + std::to_string(first) + ", " + range);
+  if (!in_range(second, n)) throw domain_error("second", k, "id " + std::to_string(second) + ", " + range);
+  if (static_cast<std::int64_t>(first) == static_cast<std::int64_t>(second))
+    throw domain_error("second", k, "item " + std::to_string(second) + " is compared with itself");
+  throw domain_error(
+      "outcome", k,
+      "code " + std::to_string(category_code(category)) + ", expected one in [0, " + std::to_string(categories) + ")");
+}
+
+/// Adds the battles [begin, end) to table[(i·n + j)·4 + category].
+template <bool UnitStride, class F, class S, class C>
+void count_range(F first, S second, C category, std::int64_t n, std::uint32_t categories, std::int64_t begin,
+                 std::int64_t end, std::uint32_t* table) {
+  const auto at = [](auto column, std::int64_t k) { return column.data[UnitStride ? k : k * column.strides[0]]; };
+  const auto slot_of = [=](std::int64_t k) __attribute__((always_inline)) {
+    const auto i = at(first, k);
+    const auto j = at(second, k);
+    const std::uint32_t c = category_code(at(category, k));
+    const bool good = in_range(i, n) & in_range(j, n) & (i != j) & (c < categories);
+    if (!good) [[unlikely]]
+      refuse_pair(i, j, at(category, k), n, categories, k);
+    return (static_cast<std::int64_t>(i) * n + static_cast<std::int64_t>(j)) * 4 + c;
+  };
+  if (n <= 256) {
+    for (std::int64_t k = begin; k < end; ++k) ++table[slot_of(k)];
+    return;
+  }
+  constexpr std::int64_t ahead = 64;  // the table is larger than the near caches: ask for its lines in time
+  std::int64_t slot[ahead];
+  for (std::int64_t from = begin; from < end; from += ahead) {
+    const std::int64_t length = (std::min)(ahead, end - from);
+    for (std::int64_t k = 0; k < length; ++k) {
+      slot[k] = slot_of(from + k);
+      __builtin_prefetch(table + slot[k], 1);
+    }
+    for (std::int64_t k = 0; k < length; ++k) ++table[slot[k]];
+  }
+}
+
+/// The largest n whose table of n²·4 counters has 32-bit slots.
+inline constexpr std::int64_t count_pairs_limit = 16384;
+
+}  // namespace detail::inline ZERMELO_ISA
+
+inline namespace ZERMELO_ISA {
+
+/// Counts how often each ordered pair of ids occurs with each category.
+///
+///   counts[(i·n + j)·4 + c] += #{k : firstₖ = i, secondₖ = j, categoryₖ = c}
+///
+/// first, second, category  [m]       ids in [0, n), first ≠ second; categories (integers or enumerators) below `categories`
+/// counts                   [n·n·4]   added to
+/// Errors: shape_error; domain_error with the argument and position of the first pair that is wrong.
+/// Cost: one pass over the battles; checks are part of it. n ≤ 16384, categories ≤ 4.
+template <host_policy P, tensor F, tensor S, tensor C>
+void count_pairs(P&& policy, const F& first, const S& second, const C& category, std::int64_t n, int categories,
+                 std::vector<std::int64_t>& counts) {
+  const auto f = view(first);
+  const auto s = view(second);
+  const auto c = view(category);
+  const std::int64_t m = f.size();
+  if (s.size() != m)
+    throw shape_error("second", "length " + std::to_string(s.size()) + ", expected that of first, " + std::to_string(m));
+  if (c.size() != m)
+    throw shape_error("outcome", "length " + std::to_string(c.size()) + ", expected that of first, " + std::to_string(m));
+  if (n < 0 || n > detail::count_pairs_limit)
+    throw domain_error("items", domain_error::whole,
+                       std::to_string(n) + ", expected at most " + std::to_string(detail::count_pairs_limit) +
+                           " for a dense table");
+  if (categories < 1 || categories > 4) throw domain_error("categories", domain_error::whole, "expected 1 to 4");
+  const std::int64_t slots = n * n * 4;
+  if (static_cast<std::int64_t>(counts.size()) != slots)
+    throw shape_error("counts", "length " + std::to_string(counts.size()) + ", expected 4·items² = " +
+                                    std::to_string(slots));
+
+  // Integers add up to the same in any order, so the number of private tables may depend on the threads.
+  constexpr std::int64_t flush = std::int64_t{1} << 31;
+  const std::int64_t worth = 1 + m / (4 * slots + 65536);
+  const std::int64_t parts = (std::max)((std::min)(static_cast<std::int64_t>(concurrency(policy)), worth), 1 + (m - 1) / flush);
+  const std::int64_t length = (m + parts - 1) / parts;
+  const bool unit = f.contiguous() && s.contiguous() && c.contiguous();
+  std::vector<std::unique_ptr<std::uint32_t[]>> tables(static_cast<std::size_t>(parts));
+  for_each_tile(policy, parts, [&](std::int64_t p) {
+    auto& table = tables[static_cast<std::size_t>(p)];
+    table = std::make_unique<std::uint32_t[]>(static_cast<std::size_t>(slots));
+    const std::int64_t begin = p * length, end = (std::min)(m, begin + length);
+    if (unit)
+      detail::count_range<true>(f, s, c, n, static_cast<std::uint32_t>(categories), begin, end, table.get());
+    else
+      detail::count_range<false>(f, s, c, n, static_cast<std::uint32_t>(categories), begin, end, table.get());
+  });
+  for (const auto& table : tables)
+    for (std::int64_t k = 0; k < slots; ++k) counts[static_cast<std::size_t>(k)] += table[static_cast<std::size_t>(k)];
+}
+
+template <tensor F, tensor S, tensor C>
+void count_pairs(const F& first, const S& second, const C& category, std::int64_t n, int categories,
+                 std::vector<std::int64_t>& counts) {
+  count_pairs(simd{}, first, second, category, n, categories, counts);
+}
+
+}  // namespace ZERMELO_ISA
+}  // namespace zermelo::inline v1
