@@ -1,0 +1,550 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "../core/error.hpp"
+#include "../core/execution/policy.hpp"
+#include "../core/primitives/count_pairs.hpp"
+#include "../core/tensor.hpp"
+#include "outcome.hpp"
+
+/// Pairwise comparisons, counted: everything that models of paired comparison need to know of a list of battles.
+namespace zermelo::inline v1::preference {
+
+/// What two items did against each other.
+struct pair_record {
+  double wins = 0;    ///< weight of the battles that the first one won
+  double losses = 0;  ///< weight of those that the second one won
+  double ties = 0;    ///< weight of those that neither won
+};
+
+/// Unique pairs with their counts. Made by `count_battles`, `graph_from_wins` and `merge`; read-only for everyone else.
+///
+/// Dense (few items): entry i·n + j of each table. Compressed rows (many items): entries offsets[i] ≤ e < offsets[i+1]
+/// are the opponents of item i, ascending; every pair stands in both rows.
+struct comparison_graph {
+  std::int64_t items = 0;
+  std::int64_t battles = 0;  ///< number of battles (rows) counted, whatever their weights
+  bool dense = true;
+
+  std::vector<std::int64_t> offsets = {};    ///< [items+1], compressed rows only
+  std::vector<std::int32_t> opponents = {};  ///< [entries], compressed rows only
+
+  std::vector<double> wins = {};    ///< weight of "the row's item beat its opponent"
+  std::vector<double> losses = {};  ///< weight of "the row's item lost", compressed rows only
+  std::vector<double> ties = {};    ///< weight of ties, the same in both rows; empty where there are none
+
+  /// Sums of squared weights of the same cells, for sandwich covariances; empty where every battle weighs one.
+  std::vector<double> squared_wins = {}, squared_losses = {}, squared_ties = {};
+
+  /// Whether every battle weighs one, so that the counts are all there is to know.
+  ZERMELO_INLINE bool unit_weights() const { return squared_wins.empty(); }
+  ZERMELO_INLINE std::int64_t entries() const { return static_cast<std::int64_t>(wins.size()); }
+
+  /// What items i and j did against each other. O(1) where dense, O(log) otherwise.
+  ZERMELO_INLINE pair_record between(std::int64_t i, std::int64_t j) const;
+};
+
+/// Receives what f says of item i's opponents: f(j, entry of i against j).
+template <class F>
+ZERMELO_INLINE void for_each_opponent(const comparison_graph& g, std::int64_t i, F&& f) {
+  if (g.dense) {
+    for (std::int64_t j = 0; j < g.items; ++j)
+      if (j != i) f(j, i * g.items + j);
+  } else {
+    const auto row = static_cast<std::size_t>(i);
+    for (std::int64_t e = g.offsets[row]; e < g.offsets[row + 1]; ++e)
+      f(static_cast<std::int64_t>(g.opponents[static_cast<std::size_t>(e)]), e);
+  }
+}
+
+namespace detail {
+
+ZERMELO_INLINE double at_or_zero(const std::vector<double>& column, std::int64_t k) {
+  return column.empty() ? 0.0 : column[static_cast<std::size_t>(k)];
+}
+
+/// The record at an entry of row i whose opponent is j.
+ZERMELO_INLINE pair_record record_at(const comparison_graph& g, std::int64_t i, std::int64_t j, std::int64_t entry) {
+  const auto k = static_cast<std::size_t>(entry);
+  return {.wins = g.wins[k],
+          .losses = g.dense ? g.wins[static_cast<std::size_t>(j * g.items + i)] : g.losses[k],
+          .ties = at_or_zero(g.ties, entry)};
+}
+
+}  // namespace detail
+
+ZERMELO_INLINE pair_record comparison_graph::between(std::int64_t i, std::int64_t j) const {
+  if (dense) return detail::record_at(*this, i, j, i * items + j);
+  const auto begin = opponents.begin() + offsets[static_cast<std::size_t>(i)];
+  const auto end = opponents.begin() + offsets[static_cast<std::size_t>(i) + 1];
+  const auto found = std::lower_bound(begin, end, j);
+  if (found == end || *found != j) return {};
+  return detail::record_at(*this, i, j, found - opponents.begin());
+}
+
+struct counting_parameters {
+  /// Up to this many items the counts are kept as dense tables, beyond in compressed rows of unique pairs.
+  std::int64_t dense_limit = 4000;
+};
+
+namespace detail::inline ZERMELO_ISA {
+
+/// Outcomes as enumerators, or as the share of the win that the first item takes: 1, 0 or ½ (other numbers: 3).
+template <class O>
+ZERMELO_INLINE std::uint32_t outcome_code(O o) {
+  if constexpr (std::is_same_v<O, outcome>) {
+    return static_cast<std::uint32_t>(o);
+  } else {
+    static_assert(std::floating_point<O>, "zermelo: outcomes are preference::outcome, or floats 1, 0 and 0.5");
+    return o == O(1) ? 1u : o == O(0) ? 0u : o == O(0.5) ? 2u : 3u;
+  }
+}
+
+inline void require_length(const char* argument, std::int64_t length, std::int64_t expected) {
+  if (length != expected)
+    throw shape_error(argument,
+                      "length " + std::to_string(length) + ", expected that of first, " + std::to_string(expected));
+}
+
+template <class Id>
+void require_id(const char* argument, std::int64_t k, Id id, std::int64_t n) {
+  if (!zermelo::detail::in_range(id, n))
+    throw domain_error(argument, k, "id " + std::to_string(id) + ", expected one in [0, " + std::to_string(n) + ")");
+}
+
+inline void require_weight(std::int64_t k, double w) {
+  if (!(w >= 0) || w > (std::numeric_limits<double>::max)())
+    throw domain_error("weight", k, zermelo::detail::text(w) + ", expected a finite number, zero or more");
+}
+
+/// Throws unless battle k is one: ids in range and different, a known outcome.
+template <class Id, class O>
+ZERMELO_INLINE void require_battle(std::int64_t k, Id i, Id j, O o, std::int64_t n) {
+  if (zermelo::detail::in_range(i, n) && zermelo::detail::in_range(j, n) && i != j && outcome_code(o) < 3) [[likely]]
+    return;
+  require_id("first", k, i, n);
+  require_id("second", k, j, n);
+  if (i == j) throw domain_error("second", k, "item " + std::to_string(j) + " is compared with itself");
+  throw domain_error("outcome", k, "not an outcome: expected a win of the first (1), of the second (0) or a tie (0.5)");
+}
+
+/// Dense tables from code counts laid out [(i·n + j)·4 + code].
+inline comparison_graph dense_graph(std::int64_t n, const std::vector<std::int64_t>& counts) {
+  comparison_graph g{.items = n};
+  const auto size = static_cast<std::size_t>(n * n);
+  g.wins.assign(size, 0.0);
+  std::vector<double> ties(size, 0.0);
+  std::int64_t tied = 0;
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t j = 0; j < n; ++j) {
+      const auto* c = &counts[static_cast<std::size_t>((i * n + j) * 4)];
+      g.battles += c[0] + c[1] + c[2];
+      tied += c[2];
+      g.wins[static_cast<std::size_t>(i * n + j)] += static_cast<double>(c[1]);
+      g.wins[static_cast<std::size_t>(j * n + i)] += static_cast<double>(c[0]);
+      ties[static_cast<std::size_t>(i * n + j)] += static_cast<double>(c[2]);
+      ties[static_cast<std::size_t>(j * n + i)] += static_cast<double>(c[2]);
+    }
+  if (tied > 0) g.ties = std::move(ties);
+  return g;
+}
+
+/// One battle as its row's item sees it: 0 lost, 1 won, 2 tied.
+ZERMELO_INLINE std::uint32_t seen_from_second(std::uint32_t code) { return code == 2 ? 2u : 1u - code; }
+
+/// Drops the columns that hold nothing.
+inline void drop_empty_columns(comparison_graph& g) {
+  const auto none = [](const std::vector<double>& c) { return std::all_of(c.begin(), c.end(), [](double x) { return x == 0; }); };
+  if (none(g.ties)) g.ties = {};
+  if (g.ties.empty()) g.squared_ties = {};
+}
+
+/// Builds compressed rows from the battles k of [0, m): first(k), second(k), code(k) and, if Weighted, weight(k).
+///
+/// Counting sort by row, then a sort inside each row; equal opponents merge in the order of the battles.
+template <bool Weighted, class P, class First, class Second, class Code, class Weight>
+comparison_graph compress(P&& policy, std::int64_t n, std::int64_t m, First first, Second second, Code code,
+                          Weight weight) {
+  // An entry is opponent·4 + code, in 32 bits where that fits: half of the traffic.
+  const auto with_key = [&]<class Key>(Key) {
+    struct plain {
+      Key key;
+    };
+    struct weighted {
+      Key key;
+      double weight;
+    };
+    using entry = std::conditional_t<Weighted, weighted, plain>;
+
+    comparison_graph g{.items = n, .battles = m, .dense = false};
+    std::vector<std::int64_t> start(static_cast<std::size_t>(n) + 1, 0);
+    for (std::int64_t k = 0; k < m; ++k) {
+      ++start[static_cast<std::size_t>(first(k)) + 1];
+      ++start[static_cast<std::size_t>(second(k)) + 1];
+    }
+    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) start[i + 1] += start[i];
+    std::vector<entry> entries(static_cast<std::size_t>(2 * m));
+    {
+      std::vector<std::int64_t> next(start.begin(), start.end() - 1);
+      const auto put = [&](std::int64_t row, std::int64_t opponent, std::uint32_t c, std::int64_t k) {
+        entry& e = entries[static_cast<std::size_t>(next[static_cast<std::size_t>(row)]++)];
+        e.key = static_cast<Key>(static_cast<Key>(opponent) * 4u + c);
+        if constexpr (Weighted) e.weight = weight(k);
+      };
+      for (std::int64_t k = 0; k < m; ++k) {
+        const std::int64_t i = first(k), j = second(k);
+        const std::uint32_t c = code(k);
+        put(i, j, c, k);
+        put(j, i, seen_from_second(c), k);
+      }
+    }
+
+    constexpr std::int64_t rows_per_tile = 4096;
+    const std::int64_t tiles = (n + rows_per_tile - 1) / rows_per_tile;
+    g.offsets.assign(static_cast<std::size_t>(n) + 1, 0);
+    std::vector<char> tied(static_cast<std::size_t>(tiles), 0);
+    for_each_tile(policy, tiles, [&](std::int64_t t) {
+      const std::int64_t last = (std::min)(n, (t + 1) * rows_per_tile);
+      for (std::int64_t i = t * rows_per_tile; i < last; ++i) {
+        const auto begin = entries.begin() + start[static_cast<std::size_t>(i)];
+        const auto end = entries.begin() + start[static_cast<std::size_t>(i) + 1];
+        if constexpr (Weighted)
+          std::stable_sort(begin, end, [](const entry& a, const entry& b) { return a.key < b.key; });
+        else
+          std::sort(begin, end, [](const entry& a, const entry& b) { return a.key < b.key; });
+        std::int64_t unique = 0;
+        for (auto e = begin; e != end; ++e) {
+          unique += e == begin || (e->key >> 2) != ((e - 1)->key >> 2);
+          tied[static_cast<std::size_t>(t)] |= static_cast<char>((e->key & 3u) == 2u);
+        }
+        g.offsets[static_cast<std::size_t>(i) + 1] = unique;
+      }
+    });
+    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) g.offsets[i + 1] += g.offsets[i];
+    const auto unique = static_cast<std::size_t>(g.offsets.back());
+    const bool any_tie = std::find(tied.begin(), tied.end(), 1) != tied.end();
+    g.opponents.resize(unique);
+    g.wins.resize(unique);
+    g.losses.resize(unique);
+    if (any_tie) g.ties.resize(unique);
+    if constexpr (Weighted) {
+      g.squared_wins.resize(unique);
+      g.squared_losses.resize(unique);
+      if (any_tie) g.squared_ties.resize(unique);
+    }
+    for_each_tile(policy, tiles, [&](std::int64_t t) {
+      const std::int64_t last = (std::min)(n, (t + 1) * rows_per_tile);
+      for (std::int64_t i = t * rows_per_tile; i < last; ++i) {
+        std::int64_t to = g.offsets[static_cast<std::size_t>(i)];
+        for (std::int64_t e = start[static_cast<std::size_t>(i)]; e < start[static_cast<std::size_t>(i) + 1];) {
+          const Key opponent = entries[static_cast<std::size_t>(e)].key >> 2;
+          double sum[3] = {}, squares[3] = {};
+          for (; e < start[static_cast<std::size_t>(i) + 1]; ++e) {
+            const entry& one = entries[static_cast<std::size_t>(e)];
+            if ((one.key >> 2) != opponent) break;
+            const auto c = static_cast<std::size_t>(one.key & 3u);
+            if constexpr (Weighted) {
+              sum[c] += one.weight;
+              squares[c] += one.weight * one.weight;
+            } else {
+              sum[c] += 1;
+            }
+          }
+          const auto k = static_cast<std::size_t>(to++);
+          g.opponents[k] = static_cast<std::int32_t>(opponent);
+          g.losses[k] = sum[0];
+          g.wins[k] = sum[1];
+          if (any_tie) g.ties[k] = sum[2];
+          if constexpr (Weighted) {
+            g.squared_losses[k] = squares[0];
+            g.squared_wins[k] = squares[1];
+            if (any_tie) g.squared_ties[k] = squares[2];
+          }
+        }
+      }
+    });
+    return g;
+  };
+  if (n < (std::int64_t{1} << 30)) return with_key(std::uint32_t{});
+  return with_key(std::uint64_t{});
+}
+
+inline void require_items(std::int64_t n) {
+  if (n < 1 || n > (std::numeric_limits<std::int32_t>::max)())
+    throw domain_error("items", domain_error::whole, std::to_string(n) + ", expected 1 to 2³¹ − 1");
+}
+
+}  // namespace detail::inline ZERMELO_ISA
+
+inline namespace ZERMELO_ISA {
+
+/// Counts battles of weight one.
+///
+///   wins(i, j) = #{k : battle k is between i and j and i won},   ties(i, j) likewise
+///
+/// first, second  [m]  ids in [0, items), integers of any width; first ≠ second
+/// outcomes       [m]  preference::outcome, or floats 1 (the first won), 0 and 0.5
+/// Errors: shape_error; domain_error with the argument and position of the first battle that is wrong.
+/// Cost: one pass for up to `dense_limit` items, memory 8·items² bytes; beyond, a counting sort, 40 bytes a unique pair.
+template <host_policy P, tensor F, tensor S, tensor O>
+comparison_graph count_battles(P&& policy, const F& first, const S& second, const O& outcomes, std::int64_t items,
+                               counting_parameters parameters = {}) {
+  const auto f = view(first);
+  const auto s = view(second);
+  const auto o = view(outcomes);
+  detail::require_items(items);
+  const std::int64_t m = f.size();
+  detail::require_length("second", s.size(), m);
+  detail::require_length("outcomes", o.size(), m);
+  if (items <= (std::min)(parameters.dense_limit, zermelo::detail::count_pairs_limit)) {
+    std::vector<std::int64_t> counts(static_cast<std::size_t>(4 * items * items), 0);
+    if constexpr (std::is_same_v<element_t<O>, outcome>) {
+      count_pairs(policy, first, second, outcomes, items, 3, counts);
+    } else {
+      for (std::int64_t k = 0; k < m; ++k) {
+        const auto i = static_cast<std::int64_t>(f.element(k)), j = static_cast<std::int64_t>(s.element(k));
+        detail::require_battle(k, i, j, o.element(k), items);
+        ++counts[static_cast<std::size_t>((i * items + j) * 4 + detail::outcome_code(o.element(k)))];
+      }
+    }
+    return detail::dense_graph(items, counts);
+  }
+  for (std::int64_t k = 0; k < m; ++k)
+    detail::require_battle(k, static_cast<std::int64_t>(f.element(k)), static_cast<std::int64_t>(s.element(k)),
+                           o.element(k), items);
+  return detail::compress<false>(
+      policy, items, m, [&](std::int64_t k) { return static_cast<std::int64_t>(f.element(k)); },
+      [&](std::int64_t k) { return static_cast<std::int64_t>(s.element(k)); },
+      [&](std::int64_t k) { return detail::outcome_code(o.element(k)); }, [](std::int64_t) { return 1.0; });
+}
+
+/// Counts battles that carry weights: finite, zero or more. A battle of weight zero counts as a battle, not as a game.
+///
+/// weights  [m]; the rest as above. Errors: also domain_error("weight", k) for a weight that is negative, NaN or ±∞.
+template <host_policy P, tensor F, tensor S, tensor O, tensor W>
+comparison_graph count_battles(P&& policy, const F& first, const S& second, const O& outcomes, const W& weights,
+                               std::int64_t items, counting_parameters parameters = {}) {
+  const auto f = view(first);
+  const auto s = view(second);
+  const auto o = view(outcomes);
+  const auto w = view(weights);
+  detail::require_items(items);
+  const std::int64_t m = f.size();
+  detail::require_length("second", s.size(), m);
+  detail::require_length("outcomes", o.size(), m);
+  detail::require_length("weights", w.size(), m);
+  for (std::int64_t k = 0; k < m; ++k) {
+    detail::require_battle(k, static_cast<std::int64_t>(f.element(k)), static_cast<std::int64_t>(s.element(k)),
+                           o.element(k), items);
+    detail::require_weight(k, static_cast<double>(w.element(k)));
+  }
+  if (items > parameters.dense_limit) {
+    auto g = detail::compress<true>(
+        policy, items, m, [&](std::int64_t k) { return static_cast<std::int64_t>(f.element(k)); },
+        [&](std::int64_t k) { return static_cast<std::int64_t>(s.element(k)); },
+        [&](std::int64_t k) { return detail::outcome_code(o.element(k)); },
+        [&](std::int64_t k) { return static_cast<double>(w.element(k)); });
+    return g;
+  }
+  comparison_graph g{.items = items, .battles = m};
+  const auto size = static_cast<std::size_t>(items * items);
+  for (auto* column : {&g.wins, &g.ties, &g.squared_wins, &g.squared_ties}) column->assign(size, 0.0);
+  for (std::int64_t k = 0; k < m; ++k) {
+    const auto i = static_cast<std::int64_t>(f.element(k)), j = static_cast<std::int64_t>(s.element(k));
+    const auto x = static_cast<double>(w.element(k));
+    const auto forward = static_cast<std::size_t>(i * items + j), backward = static_cast<std::size_t>(j * items + i);
+    const std::uint32_t code = detail::outcome_code(o.element(k));
+    if (code == 2) {
+      g.ties[forward] += x, g.ties[backward] += x;
+      g.squared_ties[forward] += x * x, g.squared_ties[backward] += x * x;
+    } else {
+      const auto to = code == 1 ? forward : backward;
+      g.wins[to] += x;
+      g.squared_wins[to] += x * x;
+    }
+  }
+  detail::drop_empty_columns(g);
+  return g;
+}
+
+template <tensor F, tensor S, tensor O>
+comparison_graph count_battles(const F& first, const S& second, const O& outcomes, std::int64_t items,
+                               counting_parameters parameters = {}) {
+  return count_battles(simd{}, first, second, outcomes, items, parameters);
+}
+
+template <tensor F, tensor S, tensor O, tensor W>
+comparison_graph count_battles(const F& first, const S& second, const O& outcomes, const W& weights, std::int64_t items,
+                               counting_parameters parameters = {}) {
+  return count_battles(simd{}, first, second, outcomes, weights, items, parameters);
+}
+
+/// The dense graph of a matrix of counts: wins(i, j) = weight of "i beat j"; ties symmetric, each pair's weight in both
+/// halves. Counts need not be whole; all of them are taken as sums of battles of weight one.
+///
+/// wins, ties  [n, n]  finite, zero or more, diagonal zero
+/// Errors: shape_error; domain_error with the row-major position.
+template <tensor W, tensor T>
+comparison_graph graph_from_wins(const W& wins, const T& ties) {
+  const auto w = view(wins);
+  const auto t = view(ties);
+  static_assert(decltype(w)::rank == 2 && decltype(t)::rank == 2, "zermelo: wins and ties are matrices");
+  const std::int64_t n = w.shape[0];
+  detail::require_items(n);
+  const auto require_square = [n](const char* argument, const auto& x) {
+    if (x.shape[0] != n || x.shape[1] != n)
+      throw shape_error(argument, "shape [" + std::to_string(x.shape[0]) + ", " + std::to_string(x.shape[1]) +
+                                      "], expected [" + std::to_string(n) + ", " + std::to_string(n) + "]");
+  };
+  require_square("wins", w);
+  require_square("ties", t);
+  comparison_graph g{.items = n};
+  g.wins.resize(static_cast<std::size_t>(n * n));
+  g.ties.resize(static_cast<std::size_t>(n * n));
+  const auto require_count = [](const char* argument, std::int64_t k, double x, bool diagonal) {
+    if (!(x >= 0) || x > (std::numeric_limits<double>::max)())
+      throw domain_error(argument, k, zermelo::detail::text(x) + ", expected a finite count, zero or more");
+    if (diagonal && x != 0) throw domain_error(argument, k, "an item is compared with itself, expected a zero diagonal");
+  };
+  double total = 0;
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t j = 0; j < n; ++j) {
+      const auto k = static_cast<std::size_t>(i * n + j);
+      g.wins[k] = static_cast<double>(w(i, j));
+      g.ties[k] = static_cast<double>(t(i, j));
+      require_count("wins", i * n + j, g.wins[k], i == j);
+      require_count("ties", i * n + j, g.ties[k], i == j);
+      if (g.ties[k] != static_cast<double>(t(j, i)))
+        throw domain_error("ties", i * n + j, "expected a symmetric matrix");
+      total += g.wins[k] + 0.5 * g.ties[k];
+    }
+  g.battles = static_cast<std::int64_t>(std::llround(total));
+  detail::drop_empty_columns(g);
+  return g;
+}
+
+template <tensor W>
+comparison_graph graph_from_wins(const W& wins) {
+  const auto w = view(wins);
+  static_assert(decltype(w)::rank == 2, "zermelo: wins is a matrix");
+  const double zero = 0;
+  return graph_from_wins(
+      wins, tensor_view<const double, 2>{.data = &zero, .shape = {w.shape[0], w.shape[0]}, .strides = {0, 0}});
+}
+
+/// The graph of all battles of both: counts add up, exactly where they are whole or halves. The graph with fewer items
+/// is taken to say nothing about the others.
+inline comparison_graph merge(const comparison_graph& a, const comparison_graph& b, counting_parameters parameters = {}) {
+  const std::int64_t n = (std::max)(a.items, b.items);
+  const bool weighted = !a.unit_weights() || !b.unit_weights();
+  const bool tied = !a.ties.empty() || !b.ties.empty();
+  comparison_graph g{.items = n, .battles = a.battles + b.battles, .dense = n <= parameters.dense_limit};
+
+  struct cell {
+    double wins = 0, losses = 0, ties = 0, squared_wins = 0, squared_losses = 0, squared_ties = 0;
+  };
+  const auto add = [weighted](const comparison_graph& from, std::int64_t i, std::int64_t j, std::int64_t e, cell& to) {
+    const pair_record r = detail::record_at(from, i, j, e);
+    to.wins += r.wins, to.losses += r.losses, to.ties += r.ties;
+    if (!weighted) return;
+    if (from.unit_weights()) {
+      to.squared_wins += r.wins, to.squared_losses += r.losses, to.squared_ties += r.ties;
+    } else {
+      const auto k = static_cast<std::size_t>(e);
+      to.squared_wins += from.squared_wins[k];
+      to.squared_losses +=
+          from.dense ? from.squared_wins[static_cast<std::size_t>(j * from.items + i)] : from.squared_losses[k];
+      to.squared_ties += detail::at_or_zero(from.squared_ties, e);
+    }
+  };
+  const auto store = [&](std::size_t k, const cell& c) {
+    g.wins[k] = c.wins;
+    if (!g.dense) g.losses[k] = c.losses;
+    if (tied) g.ties[k] = c.ties;
+    if (weighted) {
+      g.squared_wins[k] = c.squared_wins;
+      if (!g.dense) g.squared_losses[k] = c.squared_losses;
+      if (tied) g.squared_ties[k] = c.squared_ties;
+    }
+  };
+  const auto resize = [&](std::size_t size) {
+    g.wins.assign(size, 0.0);
+    if (!g.dense) g.losses.assign(size, 0.0);
+    if (tied) g.ties.assign(size, 0.0);
+    if (weighted) {
+      g.squared_wins.assign(size, 0.0);
+      if (!g.dense) g.squared_losses.assign(size, 0.0);
+      if (tied) g.squared_ties.assign(size, 0.0);
+    }
+  };
+
+  if (g.dense) {
+    resize(static_cast<std::size_t>(n * n));
+    std::vector<cell> row(static_cast<std::size_t>(n));
+    for (std::int64_t i = 0; i < n; ++i) {
+      std::fill(row.begin(), row.end(), cell{});
+      for (const comparison_graph* from : {&a, &b})
+        if (i < from->items)
+          for_each_opponent(*from, i, [&](std::int64_t j, std::int64_t e) {
+            add(*from, i, j, e, row[static_cast<std::size_t>(j)]);
+          });
+      for (std::int64_t j = 0; j < n; ++j) store(static_cast<std::size_t>(i * n + j), row[static_cast<std::size_t>(j)]);
+    }
+    return g;
+  }
+
+  // Both rows ascend, so they merge like two sorted lists; dense rows lose the pairs that never met.
+  const auto opponents_of = [](const comparison_graph& from, std::int64_t i,
+                               std::vector<std::pair<std::int64_t, std::int64_t>>& out) {
+    out.clear();
+    if (i >= from.items) return;
+    for_each_opponent(from, i, [&](std::int64_t j, std::int64_t e) {
+      const pair_record r = detail::record_at(from, i, j, e);
+      if (!from.dense || r.wins + r.losses + r.ties > 0) out.emplace_back(j, e);
+    });
+  };
+  std::vector<std::pair<std::int64_t, std::int64_t>> in_a, in_b;
+  const auto walk = [&](std::int64_t i, auto&& visit) {
+    opponents_of(a, i, in_a);
+    opponents_of(b, i, in_b);
+    for (std::size_t p = 0, q = 0; p < in_a.size() || q < in_b.size();) {
+      const bool from_a = p < in_a.size() && (q >= in_b.size() || in_a[p].first <= in_b[q].first);
+      const bool from_b = q < in_b.size() && (p >= in_a.size() || in_b[q].first <= in_a[p].first);
+      const std::int64_t j = from_a ? in_a[p].first : in_b[q].first;
+      cell c;
+      if (from_a) add(a, i, j, in_a[p++].second, c);
+      if (from_b) add(b, i, j, in_b[q++].second, c);
+      visit(j, c);
+    }
+  };
+  g.offsets.assign(static_cast<std::size_t>(n) + 1, 0);
+  for (std::int64_t i = 0; i < n; ++i) {
+    std::int64_t unique = 0;
+    walk(i, [&](std::int64_t, const cell&) { ++unique; });
+    g.offsets[static_cast<std::size_t>(i) + 1] = g.offsets[static_cast<std::size_t>(i)] + unique;
+  }
+  resize(static_cast<std::size_t>(g.offsets.back()));
+  g.opponents.resize(static_cast<std::size_t>(g.offsets.back()));
+  for (std::int64_t i = 0; i < n; ++i) {
+    auto k = static_cast<std::size_t>(g.offsets[static_cast<std::size_t>(i)]);
+    walk(i, [&](std::int64_t j, const cell& c) {
+      g.opponents[k] = static_cast<std::int32_t>(j);
+      store(k++, c);
+    });
+  }
+  return g;
+}
+
+}  // namespace ZERMELO_ISA
+}  // namespace zermelo::inline v1::preference
