@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <zermelo/core/execution/threads.hpp>
-#include <zermelo/core/random.hpp>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <random>
 #include <vector>
+#include <zermelo/core/execution/threads.hpp>
+#include <zermelo/core/random.hpp>
 
 #if __has_include(<Random123/philox.h>)
 #pragma GCC diagnostic push

@@ -87,7 +87,8 @@ ZERMELO_FN std::int64_t index_below(std::uint64_t bits, std::int64_t n) {
   return static_cast<std::int64_t>((bits >> 32) * (size >> 32) + (middle >> 32) + (other >> 32));
 }
 
-/// Element i of a stream of uniform numbers of [0, 1): double with 53 bits, float with 24 (word i mod 4 of block ⌊i/4⌋).
+/// Element i of a stream of uniform numbers of [0, 1): double with 53 bits, float with 24 (word i mod 4 of block
+/// ⌊i/4⌋).
 template <class T = double>
 ZERMELO_FN T uniform(std::uint64_t seed, std::uint64_t stream, std::uint64_t i) {
   static_assert(std::numeric_limits<T>::digits == 53 || std::numeric_limits<T>::digits == 24,
