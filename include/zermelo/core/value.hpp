@@ -37,6 +37,8 @@ struct value_traits<float> {
   using bits = std::uint32_t;
   ZERMELO_FN static bits to_bits(float x) { return __builtin_bit_cast(bits, x); }
   ZERMELO_FN static float from_bits(bits b) { return __builtin_bit_cast(float, b); }
+  /// a > b, for words whose highest bit is clear.
+  ZERMELO_FN static mask exceeds(bits a, bits b) { return a > b; }
 };
 
 template <>
@@ -47,6 +49,8 @@ struct value_traits<double> {
   using bits = std::uint64_t;
   ZERMELO_FN static bits to_bits(double x) { return __builtin_bit_cast(bits, x); }
   ZERMELO_FN static double from_bits(bits b) { return __builtin_bit_cast(double, b); }
+  /// a > b, for words whose highest bit is clear.
+  ZERMELO_FN static mask exceeds(bits a, bits b) { return a > b; }
 };
 
 /// What comparisons of V give: bool, or a bool a lane.
@@ -111,10 +115,6 @@ struct layout<double> {
   static constexpr word infinity = 0x7ff0000000000000u;
 };
 
-/// a > limit for words whose highest bit is clear.
-ZERMELO_FN bool exceeds(std::uint32_t a, std::uint32_t limit) { return a > limit; }
-ZERMELO_FN bool exceeds(std::uint64_t a, std::uint64_t limit) { return a > limit; }
-
 }  // namespace detail
 
 /// Whether x is NaN, by its bits: right under -ffast-math too.
@@ -123,7 +123,7 @@ ZERMELO_FN mask_t<V> is_nan(V x) {
   using traits = value_traits<V>;
   using form = detail::layout<scalar_t<V>>;
   using bits = typename traits::bits;
-  return detail::exceeds(traits::to_bits(x) & bits(~form::sign), bits(form::infinity));
+  return traits::exceeds(traits::to_bits(x) & bits(~form::sign), bits(form::infinity));
 }
 
 /// Whether x is neither infinite nor NaN, by its bits: right under -ffast-math too.
@@ -132,7 +132,7 @@ ZERMELO_FN mask_t<V> is_finite(V x) {
   using traits = value_traits<V>;
   using form = detail::layout<scalar_t<V>>;
   using bits = typename traits::bits;
-  return detail::exceeds(bits(form::infinity), traits::to_bits(x) & bits(~form::sign));
+  return traits::exceeds(bits(form::infinity), traits::to_bits(x) & bits(~form::sign));
 }
 
 // Arithmetic ---------------------------------------------------------------------------------------------------------
@@ -369,14 +369,22 @@ ZERMELO_FN V inverse_power(typename value_traits<V>::bits biased) {
   return traits::from_bits((typename traits::bits(2 * form::bias) - biased) << form::fraction_bits);
 }
 
+/// a·b rounded by itself. The sum keeps a compiler from fusing the product into another one, now this and now that way:
+/// scalars and packs shall agree to the last bit.
+template <real_value V>
+ZERMELO_FN V product(V a, V b) {
+  return multiply_add(a, b, V(0));
+}
+
 /// k ln 2 + log(1 + f), from log(1 + f) = f − f²/2 + s·(f²/2 + z·tail(z)), s = f/(2 + f), z = s².
 template <real_value V>
 ZERMELO_FN V log_sum(V k, V f) {
   using constants = approximation_of<V>;
   const V s = f / (V(2) + f);
   const V z = s * s;
-  const V half_square = V(scalar_t<V>(0.5)) * f * f;
-  const V rest = multiply_add(s, multiply_add(z, constants::log_tail(z), half_square), k * V(constants::ln2_low));
+  const V half_square = product(V(scalar_t<V>(0.5)) * f, f);
+  const V low = product(k, V(constants::ln2_low));
+  const V rest = multiply_add(s, multiply_add(z, constants::log_tail(z), half_square), low);
   return multiply_add(k, V(constants::ln2_high), f - (half_square - rest));
 }
 
