@@ -19,14 +19,14 @@ namespace zermelo::inline v1 {
 namespace detail {
 
 template <int Bytes>
-struct lane_integers;
+struct bits_of_lane;
 template <>
-struct lane_integers<4> {
+struct bits_of_lane<4> {
   using signed_type = std::int32_t;
   using unsigned_type = std::uint32_t;
 };
 template <>
-struct lane_integers<8> {
+struct bits_of_lane<8> {
   using signed_type = std::int64_t;
   using unsigned_type = std::uint64_t;
 };
@@ -37,7 +37,7 @@ struct lane_integers<8> {
 /// short cut).
 template <int Bytes, int N>
 struct pack_mask {
-  using lane = typename detail::lane_integers<Bytes>::signed_type;
+  using lane = typename detail::bits_of_lane<Bytes>::signed_type;
   typedef lane native __attribute__((vector_size(N * Bytes)));
 
   native lanes;  ///< all bits set, or none
@@ -187,10 +187,14 @@ struct value_traits<pack<T, N>> {
   static constexpr bool has_bits = true;
   using scalar = T;
   using mask = typename pack<T, N>::mask;
-  using bits = pack<typename detail::lane_integers<sizeof(T)>::unsigned_type, N>;
+  using bits = pack<typename detail::bits_of_lane<sizeof(T)>::unsigned_type, N>;
   ZERMELO_INLINE static bits to_bits(pack<T, N> x) { return bits(reinterpret_cast<typename bits::native>(x.lanes)); }
   ZERMELO_INLINE static pack<T, N> from_bits(bits b) {
     return pack<T, N>(reinterpret_cast<typename pack<T, N>::native>(b.lanes));
+  }
+  ZERMELO_INLINE static pack<T, N> settle(pack<T, N> x) {
+    ZERMELO_DETAIL_SETTLE(x.lanes);
+    return x;
   }
   /// As signed numbers, for which every instruction set has a comparison.
   ZERMELO_INLINE static mask exceeds(bits a, bits b) {
@@ -199,35 +203,27 @@ struct value_traits<pack<T, N>> {
   }
 };
 
-namespace detail {
-
-template <class T, int N, int... Lane>
-ZERMELO_INLINE pack<T, N / 2> lanes_from(pack<T, N> x, std::integer_sequence<int, Lane...>, auto first) {
-  return pack<T, N / 2>(
-      typename pack<T, N / 2>::native(__builtin_shufflevector(x.lanes, x.lanes, (Lane + decltype(first)::value)...)));
-}
-
-template <class T, int N, int... Lane>
-ZERMELO_INLINE pack<T, 2 * N> joined(pack<T, N> a, pack<T, N> b, std::integer_sequence<int, Lane...>) {
-  return pack<T, 2 * N>(typename pack<T, 2 * N>::native(__builtin_shufflevector(a.lanes, b.lanes, Lane...)));
-}
-
-}  // namespace detail
-
 /// The lower half of the lanes, and the upper half.
 template <class T, int N>
 ZERMELO_INLINE pack<T, N / 2> low_half(pack<T, N> x) {
-  return detail::lanes_from(x, std::make_integer_sequence<int, N / 2>{}, std::integral_constant<int, 0>{});
+  pack<T, N / 2> half;
+  std::memcpy(&half.lanes, &x.lanes, sizeof half.lanes);
+  return half;
 }
 template <class T, int N>
 ZERMELO_INLINE pack<T, N / 2> high_half(pack<T, N> x) {
-  return detail::lanes_from(x, std::make_integer_sequence<int, N / 2>{}, std::integral_constant<int, N / 2>{});
+  pack<T, N / 2> half;
+  std::memcpy(&half.lanes, reinterpret_cast<const char*>(&x.lanes) + sizeof half.lanes, sizeof half.lanes);
+  return half;
 }
 
 /// The lanes of a, then those of b.
 template <class T, int N>
 ZERMELO_INLINE pack<T, 2 * N> join(pack<T, N> a, pack<T, N> b) {
-  return detail::joined(a, b, std::make_integer_sequence<int, 2 * N>{});
+  pack<T, 2 * N> both;
+  std::memcpy(&both.lanes, &a.lanes, sizeof a.lanes);
+  std::memcpy(reinterpret_cast<char*>(&both.lanes) + sizeof a.lanes, &b.lanes, sizeof b.lanes);
+  return both;
 }
 
 /// Every lane converted to another type: `convert<double>(low_half(x))`. Floating-point numbers become integers by

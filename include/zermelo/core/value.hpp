@@ -7,6 +7,20 @@
 
 #include "config.hpp"
 
+// -ffast-math lets a compiler reassociate sums that were written to cancel exactly, which ruins logarithms in their first
+// digit. Where it is on, this keeps it away from a number in a register.
+#if (defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__)) && !defined(__CUDA_ARCH__)
+#if defined(__x86_64__) || defined(__i386__)
+#define ZERMELO_DETAIL_SETTLE(x) __asm__("" : "+x"(x))
+#elif defined(__aarch64__)
+#define ZERMELO_DETAIL_SETTLE(x) __asm__("" : "+w"(x))
+#else
+#define ZERMELO_DETAIL_SETTLE(x) __asm__("" : "+m"(x))
+#endif
+#else
+#define ZERMELO_DETAIL_SETTLE(x) static_cast<void>(0)
+#endif
+
 /// The functions that mathematics in this library is written with.
 ///
 /// A kernel is a template over a value type V: `float` or `double` (here), a pack of vector lanes (simd.hpp) or a dual
@@ -37,6 +51,11 @@ struct value_traits<float> {
   using bits = std::uint32_t;
   ZERMELO_FN static bits to_bits(float x) { return __builtin_bit_cast(bits, x); }
   ZERMELO_FN static float from_bits(bits b) { return __builtin_bit_cast(float, b); }
+  /// x itself, computed before anything that it is used in.
+  ZERMELO_FN static float settle(float x) {
+    ZERMELO_DETAIL_SETTLE(x);
+    return x;
+  }
   /// a > b, for words whose highest bit is clear.
   ZERMELO_FN static mask exceeds(bits a, bits b) { return a > b; }
 };
@@ -49,6 +68,11 @@ struct value_traits<double> {
   using bits = std::uint64_t;
   ZERMELO_FN static bits to_bits(double x) { return __builtin_bit_cast(bits, x); }
   ZERMELO_FN static double from_bits(bits b) { return __builtin_bit_cast(double, b); }
+  /// x itself, computed before anything that it is used in.
+  ZERMELO_FN static double settle(double x) {
+    ZERMELO_DETAIL_SETTLE(x);
+    return x;
+  }
   /// a > b, for words whose highest bit is clear.
   ZERMELO_FN static mask exceeds(bits a, bits b) { return a > b; }
 };
@@ -123,7 +147,7 @@ ZERMELO_FN mask_t<V> is_nan(V x) {
   using traits = value_traits<V>;
   using form = detail::layout<scalar_t<V>>;
   using bits = typename traits::bits;
-  return traits::exceeds(traits::to_bits(x) & bits(~form::sign), bits(form::infinity));
+  return traits::exceeds(traits::to_bits(traits::settle(x)) & bits(~form::sign), bits(form::infinity));
 }
 
 /// Whether x is neither infinite nor NaN, by its bits: right under -ffast-math too.
@@ -132,7 +156,7 @@ ZERMELO_FN mask_t<V> is_finite(V x) {
   using traits = value_traits<V>;
   using form = detail::layout<scalar_t<V>>;
   using bits = typename traits::bits;
-  return traits::exceeds(bits(form::infinity), traits::to_bits(x) & bits(~form::sign));
+  return traits::exceeds(bits(form::infinity), traits::to_bits(traits::settle(x)) & bits(~form::sign));
 }
 
 // Arithmetic ---------------------------------------------------------------------------------------------------------
@@ -163,10 +187,26 @@ ZERMELO_FN V multiply_add(V a, V b, V c) {
   return a * b + c;
 }
 
+namespace detail {
+
+/// Arithmetic propagates a NaN by itself, unless the compiler was told that there are none.
+template <class V>
+ZERMELO_FN V keep_nan(V x, V result) {
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+  using traits = value_traits<V>;
+  return traits::from_bits(select(is_nan(x), traits::to_bits(x), traits::to_bits(result)));
+#else
+  (void)x;
+  return result;
+#endif
+}
+
+}  // namespace detail
+
 /// w·x, where a zero weight times an infinite term is zero. A NaN stays NaN: a weight is not a mask.
 template <real_value V>
 ZERMELO_FN V weighted(V w, V x) {
-  return select((w == V(0)) & !is_nan(x), V(0), w * x);
+  return detail::keep_nan(x, select((w == V(0)) & !is_nan(x), V(0), w * x));
 }
 
 namespace detail {
@@ -272,17 +312,6 @@ ZERMELO_FN V not_a_number() {
   return V(value_traits<scalar>::from_bits(layout<scalar>::infinity | (layout<scalar>::infinity >> 1)));
 }
 
-/// Arithmetic propagates a NaN by itself, unless the compiler was told that there are none.
-template <class V>
-ZERMELO_FN V keep_nan(V x, V result) {
-#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
-  return select(is_nan(x), x, result);
-#else
-  (void)x;
-  return result;
-#endif
-}
-
 /// eˣ = (1 + less_one)·2ᵏ with |less_one| < ½; scale = 2^(k + offset), where the offset keeps it a normal number.
 template <class V>
 struct exponential {
@@ -309,8 +338,9 @@ ZERMELO_FN exponential<V> reduce(V x, V magic) {
   constexpr auto unit = static_cast<typename form::word>((form::bias + form::fraction_bits)) << form::fraction_bits;
   const bits rounded = traits::to_bits(multiply_add(x, V(constants::log2_e), magic));
   // k = rounded − magic. The detour over the bits keeps -ffast-math from cancelling the rounding.
-  const V k = traits::from_bits((rounded & bits(form::fraction)) | bits(unit)) - magic;
-  const V r = multiply_add(k, V(-constants::ln2_low), multiply_add(k, V(-constants::ln2_high), x));
+  const V k = traits::settle(traits::from_bits((rounded & bits(form::fraction)) | bits(unit)) - magic);
+  const V close = traits::settle(multiply_add(k, V(-constants::ln2_high), x));
+  const V r = multiply_add(k, V(-constants::ln2_low), close);
   // The scale is a factor, not a sum of bits: what garbage a NaN leaves in it cannot hide the NaN.
   return {multiply_add(r * r, constants::exp_tail(r), r), traits::from_bits(rounded << form::fraction_bits)};
 }
@@ -358,7 +388,7 @@ ZERMELO_FN logarithm<V> split(V x, V bias) {
   const bits shifted = traits::to_bits(x) + bits(one - root_half);
   const bits biased = shifted >> form::fraction_bits;
   const V integer = traits::from_bits(biased | bits(unit)) - power_of_two<V>(form::fraction_bits);
-  return {traits::from_bits((shifted & bits(form::fraction)) + bits(root_half)) - V(1), integer - bias, biased};
+  return {traits::from_bits((shifted & bits(form::fraction)) + bits(root_half)) - V(1), traits::settle(integer - bias), biased};
 }
 
 /// 2^−k of a split number, |k| < bias.
@@ -373,7 +403,7 @@ ZERMELO_FN V inverse_power(typename value_traits<V>::bits biased) {
 /// scalars and packs shall agree to the last bit.
 template <real_value V>
 ZERMELO_FN V product(V a, V b) {
-  return multiply_add(a, b, V(0));
+  return value_traits<V>::settle(multiply_add(a, b, V(0)));
 }
 
 /// k ln 2 + log(1 + f), from log(1 + f) = f − f²/2 + s·(f²/2 + z·tail(z)), s = f/(2 + f), z = s².
@@ -413,7 +443,7 @@ ZERMELO_FN V expm1(V x) {
   const V y = (min)(V(constants::largest), (max)(V(constants::minus_one), x));
   const mask_t<V> huge = y > V(constants::largest - 1);  // 2ᵏ itself may overflow: halve it on the way
   const auto e = detail::reduce(y, select(huge, V(detail::rounder<scalar>(-1)), V(detail::rounder<scalar>(0))));
-  return detail::keep_nan(x, multiply_add(e.scale, e.less_one, e.scale - V(1)) * select(huge, V(2), V(1)));
+  return detail::keep_nan(x, multiply_add(e.scale, e.less_one, value_traits<V>::settle(e.scale - V(1))) * select(huge, V(2), V(1)));
 }
 
 /// log x; −∞ at 0, NaN below.
@@ -436,7 +466,7 @@ ZERMELO_FN V log1p(V x) {
   const auto p = detail::split(V(1) + x, V(static_cast<int>(form::bias)));
   // 1 + x = 2ᵏ(1 + f): f = x·2⁻ᵏ + (2⁻ᵏ − 1) is rounded once, and is x itself where k = 0.
   const V scale = detail::inverse_power<V>(p.biased);
-  const V f = select(x < detail::power_of_two<V>(form::fraction_bits + 2), multiply_add(x, scale, scale - V(1)),
+  const V f = select(x < detail::power_of_two<V>(form::fraction_bits + 2), multiply_add(x, scale, value_traits<V>::settle(scale - V(1))),
                      p.fraction);
   const V inside = select(x < detail::infinity<V>(), detail::log_sum(p.exponent, f), x);
   const V edge = select(x == V(-1), -detail::infinity<V>(), detail::not_a_number<V>());
@@ -453,7 +483,7 @@ ZERMELO_FN V log1mexp(V x) {
   const auto e = detail::reduce((max)(V(constants::smallest), x), V(detail::rounder<scalar>(constants::offset)));
   const V unscale = detail::power_of_two<V>(-constants::offset);
   const V power = e.scale * unscale;
-  const V vanishing = multiply_add(-power, e.less_one, V(1) - power);  // 1 − eˣ for x near 0
+  const V vanishing = multiply_add(-power, e.less_one, value_traits<V>::settle(V(1) - power));  // 1 − eˣ for x near 0
   const V small = ((V(1) + e.less_one) * e.scale) * unscale;           // eˣ for x far below
   const mask_t<V> near = x > V(-constants::ln2_high);
   const V u = select(near, vanishing, V(1) - small);
@@ -462,7 +492,7 @@ ZERMELO_FN V log1mexp(V x) {
                                select(subnormal, V(static_cast<int>(form::bias) + form::fraction_bits),
                                       V(static_cast<int>(form::bias))));
   const V scale = detail::inverse_power<V>(p.biased);
-  const V f = select(near, p.fraction, multiply_add(-small, scale, scale - V(1)));
+  const V f = select(near, p.fraction, multiply_add(-small, scale, value_traits<V>::settle(scale - V(1))));
   const V edge = select(x == V(0), -detail::infinity<V>(), detail::not_a_number<V>());
   return detail::keep_nan(x, select(x < V(0), detail::log_sum(p.exponent, f), edge));
 }
