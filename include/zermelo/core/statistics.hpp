@@ -10,6 +10,7 @@
 #include "config.hpp"
 #include "error.hpp"
 #include "execution/policy.hpp"
+#include "value.hpp"
 
 /// Sums and counts, means and variances, quantiles, and the normal distribution.
 namespace zermelo::inline v1 {
@@ -32,15 +33,6 @@ struct sum_count {
 
 namespace detail::inline ZERMELO_ISA {
 
-/// Bit tests, which hold under -ffast-math.
-ZERMELO_FN bool has_nan_bits(double x) {
-  return (__builtin_bit_cast(std::uint64_t, x) & 0x7FFFFFFFFFFFFFFFu) > 0x7FF0000000000000u;
-}
-ZERMELO_FN bool has_nan_bits(float x) { return (__builtin_bit_cast(std::uint32_t, x) & 0x7FFFFFFFu) > 0x7F800000u; }
-ZERMELO_FN bool has_finite_bits(double x) {
-  return (__builtin_bit_cast(std::uint64_t, x) & 0x7FFFFFFFFFFFFFFFu) < 0x7FF0000000000000u;
-}
-
 /// A running sum that carries what rounding lost (Neumaier's): for the few partial sums of tiles.
 struct compensated_sum {
   double sum = 0, lost = 0;
@@ -50,7 +42,7 @@ struct compensated_sum {
     sum = t;
   }
   /// What was lost is NaN once the sum is infinite; then the sum alone is the answer.
-  ZERMELO_FN double value() const { return has_nan_bits(lost) ? sum : sum + lost; }
+  ZERMELO_FN double value() const { return is_nan(lost) ? sum : sum + lost; }
 };
 
 /// Lanes are added in halves, whatever the vector unit.
@@ -102,14 +94,14 @@ double tiled_sum(P&& policy, std::span<const T> x, F term) {
 template <class T>
 [[noreturn]] void throw_undefined_sum(std::span<const T> x, const char* name) {
   for (std::size_t k = 0; k < x.size(); ++k)
-    if (has_nan_bits(x[k])) throw domain_error(name, static_cast<std::int64_t>(k), "is not a number");
+    if (is_nan(x[k])) throw domain_error(name, static_cast<std::int64_t>(k), "is not a number");
   throw domain_error(name, domain_error::whole, "holds terms (or sums) of +inf and -inf, whose sum is undefined");
 }
 
 template <class P, class T>
 sum_count checked_sum(P&& policy, std::span<const T> x) {
   const double sum = tiled_sum(policy, x, [](T v) { return v; });
-  if (has_nan_bits(sum)) throw_undefined_sum(x, "x");
+  if (is_nan(sum)) throw_undefined_sum(x, "x");
   return {sum, static_cast<std::int64_t>(x.size())};
 }
 
@@ -117,7 +109,7 @@ template <class P>
 double refined_mean(P&& policy, std::span<const double> x) {
   const sum_count first = checked_sum(policy, x);
   const double mean = first.mean();
-  if (!has_finite_bits(mean)) return mean;
+  if (!is_finite(mean)) return mean;
   return mean + tiled_sum(policy, x, [mean](double v) { return v - mean; }) / static_cast<double>(first.count);
 }
 
@@ -164,9 +156,9 @@ double variance(P&& policy, std::span<const double> x, std::int64_t ddof = 1) {
         "x", domain_error::whole,
         "a variance needs more than ddof = " + std::to_string(ddof) + " terms, got " + std::to_string(n));
   const double center = detail::refined_mean(policy, x);
-  if (!detail::has_finite_bits(center)) {
+  if (!is_finite(center)) {
     std::int64_t at = 0;
-    while (at < n && detail::has_finite_bits(x[static_cast<std::size_t>(at)])) ++at;
+    while (at < n && is_finite(x[static_cast<std::size_t>(at)])) ++at;
     throw domain_error("x", at < n ? at : domain_error::whole, "the variance needs finite terms and a finite sum");
   }
   const double squares = detail::tiled_sum(policy, x, [center](double v) { return (v - center) * (v - center); });
@@ -186,7 +178,7 @@ struct quantile_position {
 };
 
 inline quantile_position position_of(double q, std::int64_t n) {
-  if (has_nan_bits(q) || q < 0 || q > 1)
+  if (is_nan(q) || q < 0 || q > 1)
     throw domain_error("q", domain_error::whole, "a quantile lies in [0, 1], got " + text(q));
   const double position = static_cast<double>(n - 1) * q;
   const std::int64_t below = (std::min)(static_cast<std::int64_t>(position), n - 1);
@@ -196,8 +188,8 @@ inline quantile_position position_of(double q, std::int64_t n) {
 inline double between(double a, double b, double fraction) {
   if (fraction == 0 || a == b) return a;
   const double gap = b - a;
-  const double x = has_finite_bits(gap) ? a + fraction * gap : (1 - fraction) * a + fraction * b;
-  if (has_nan_bits(x))
+  const double x = is_finite(gap) ? a + fraction * gap : (1 - fraction) * a + fraction * b;
+  if (is_nan(x))
     throw domain_error("sample", domain_error::whole, "the quantile falls between -inf and +inf: it is undefined");
   return x;
 }
@@ -205,7 +197,7 @@ inline double between(double a, double b, double fraction) {
 inline std::int64_t checked_sample(std::span<const double> sample) {
   if (sample.empty()) throw shape_error("sample", "is empty; a quantile needs at least one value");
   for (std::size_t k = 0; k < sample.size(); ++k)
-    if (has_nan_bits(sample[k])) throw domain_error("sample", static_cast<std::int64_t>(k), "is not a number");
+    if (is_nan(sample[k])) throw domain_error("sample", static_cast<std::int64_t>(k), "is not a number");
   return static_cast<std::int64_t>(sample.size());
 }
 
@@ -249,7 +241,7 @@ ZERMELO_FN double normal_quantile_inside(double p) {
                              5.2264952788528545610e3};
     return q * ratio(n, d, 0.180625 - q * q);
   }
-  const double r = std::sqrt(-std::log(q < 0 ? p : 1 - p));
+  const double r = std::sqrt(-zermelo::log(q < 0 ? p : 1 - p));
   double x;
   if (r <= 5) {
     constexpr double n[8] = {1.42343711074968357734e0,  4.63033784615654529590e0, 5.76949722146069140550e0,
@@ -296,7 +288,7 @@ inline double quantile_of_sorted(std::span<const double> sorted, double q) {
   const auto [below, fraction] = detail::position_of(q, n);
   const std::int64_t above = fraction > 0 ? below + 1 : below;
   for (const std::int64_t k : {below, above})
-    if (detail::has_nan_bits(sorted[static_cast<std::size_t>(k)])) throw domain_error("sorted", k, "is not a number");
+    if (is_nan(sorted[static_cast<std::size_t>(k)])) throw domain_error("sorted", k, "is not a number");
   return detail::between(sorted[static_cast<std::size_t>(below)], sorted[static_cast<std::size_t>(above)], fraction);
 }
 
@@ -355,7 +347,7 @@ inline double normal_cdf(double x) {
 ///
 /// Errors: domain_error for p outside [0, 1].   Source: Wichura 1988, algorithm AS 241 (PPND16).
 inline double normal_quantile(double p) {
-  if (detail::has_nan_bits(p) || p < 0 || p > 1)
+  if (is_nan(p) || p < 0 || p > 1)
     throw domain_error("p", domain_error::whole, "a probability lies in [0, 1], got " + detail::text(p));
   if (p == 0 || p == 1) return p == 0 ? -HUGE_VAL : HUGE_VAL;
   return detail::normal_quantile_inside(p);
