@@ -175,7 +175,7 @@ ZERMELO_INLINE lane_pairs philox_lanes(philox source, lane_words i) {
   std::uint32_t k0 = static_cast<std::uint32_t>(source.seed), k1 = static_cast<std::uint32_t>(source.seed >> 32);
 #if defined(__clang__)
 #pragma clang loop unroll(full)
-#else
+#elif !defined(__CUDACC__)
 #pragma GCC unroll 10
 #endif
   for (int round = 0; round < philox::rounds; ++round) {

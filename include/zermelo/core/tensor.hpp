@@ -75,9 +75,10 @@ struct tensor_view {
     return true;
   }
 
-  ZERMELO_FN constexpr operator tensor_view<const T, Rank, Where>() const
-    requires(!std::is_const_v<T>)
-  {
+  /// Views of numbers are views of constant numbers. (A template, for nvcc warns of conversions to the same type.)
+  template <class Constant>
+    requires(std::is_same_v<Constant, const T> && !std::is_const_v<T>)
+  ZERMELO_FN constexpr operator tensor_view<Constant, Rank, Where>() const {
     tensor_view<const T, Rank, Where> same{.data = data};
     for (std::size_t r = 0; r < Rank; ++r) same.shape[r] = shape[r], same.strides[r] = strides[r];
     return same;
