@@ -61,8 +61,9 @@ double difference(V precision) {
       const double d = std::fabs(static_cast<double>(a) - static_cast<double>(b)) / std::fabs(static_cast<double>(a));
       if (!(d <= worst * static_cast<double>(precision))) {
         worst = d / static_cast<double>(precision);
-        std::printf("function %d at %.9g: host %.17g, device %.17g\n", f, static_cast<double>(x[static_cast<std::size_t>(i)]),
-                    static_cast<double>(a), static_cast<double>(b));
+        std::printf("function %d at %.9g: host %.17g, device %.17g\n", f,
+                    static_cast<double>(x[static_cast<std::size_t>(i)]), static_cast<double>(a),
+                    static_cast<double>(b));
       }
     }
   }
