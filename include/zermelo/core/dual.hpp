@@ -150,7 +150,10 @@ ZERMELO_FN dual<V> tanh(dual<V> x) {
 }
 template <class V>
 ZERMELO_FN logistic_terms<dual<V>> softplus_sigmoid(dual<V> x) {
-  return {softplus(x), sigmoid(x), sigmoid(-x)};
+  const auto t = softplus_sigmoid(x.value);
+  const V curvature = t.sigmoid * t.complement;
+  return {detail::chain(t.softplus, t.sigmoid, x.derivative), detail::chain(t.sigmoid, curvature, x.derivative),
+          detail::chain(t.complement, -curvature, x.derivative)};
 }
 
 }  // namespace zermelo::inline v1

@@ -141,7 +141,8 @@ struct layout<double> {
 
 }  // namespace detail
 
-/// Whether x is NaN, by its bits: right under -ffast-math too.
+/// Whether x is NaN, by its bits: right under -ffast-math too, as long as x was not compared before: a compiler that knows
+/// x == 0 then takes x for 0.
 template <real_value V>
 ZERMELO_FN mask_t<V> is_nan(V x) {
   using traits = value_traits<V>;
@@ -345,12 +346,19 @@ ZERMELO_FN exponential<V> reduce(V x, V magic) {
   return {multiply_add(r * r, constants::exp_tail(r), r), traits::from_bits(rounded << form::fraction_bits)};
 }
 
+/// 0 where x is so low that eˣ is, and that the reduction has lost its way. Selected behind and not clamped before, since
+/// a compiler that turns clamps into branches fuses products in one branch and not in the other.
+template <real_value V>
+ZERMELO_FN V vanish(V x, V power) {
+  return select(x < V(approximation_of<V>::smallest), V(0), power);
+}
+
 /// eˣ for x ≤ 0 or NaN.
 template <real_value V>
 ZERMELO_FN V exp_nonpositive(V x) {
   using constants = approximation_of<V>;
-  const auto e = reduce((max)(V(constants::smallest), x), V(rounder<scalar_t<V>>(constants::offset)));
-  return ((V(1) + e.less_one) * e.scale) * power_of_two<V>(-constants::offset);
+  const auto e = reduce(x, V(rounder<scalar_t<V>>(constants::offset)));
+  return vanish(x, ((V(1) + e.less_one) * e.scale) * power_of_two<V>(-constants::offset));
 }
 
 /// log(1 + t) for 0 ≤ t ≤ 1 or NaN.
@@ -428,11 +436,11 @@ ZERMELO_FN V exp(V x) {
   using scalar = scalar_t<V>;
   using constants = detail::approximation<scalar>;
   const mask_t<V> low = x < V(0);
-  const auto e = detail::reduce((min)(V(constants::largest), (max)(V(constants::smallest), x)),
-                                select(low, V(detail::rounder<scalar>(constants::offset)),
-                                       V(detail::rounder<scalar>(-constants::offset))));
+  const auto e = detail::reduce(x, select(low, V(detail::rounder<scalar>(constants::offset)),
+                                          V(detail::rounder<scalar>(-constants::offset))));
   const V unscale = select(low, detail::power_of_two<V>(-constants::offset), detail::power_of_two<V>(constants::offset));
-  return detail::keep_nan(x, ((V(1) + e.less_one) * e.scale) * unscale);
+  const V power = detail::vanish(x, ((V(1) + e.less_one) * e.scale) * unscale);
+  return detail::keep_nan(x, select(x > V(constants::largest), detail::infinity<V>(), power));
 }
 
 /// eˣ − 1, without cancellation near 0.
@@ -440,15 +448,18 @@ template <real_value V>
 ZERMELO_FN V expm1(V x) {
   using scalar = scalar_t<V>;
   using constants = detail::approximation<scalar>;
-  const V y = (min)(V(constants::largest), (max)(V(constants::minus_one), x));
-  const mask_t<V> huge = y > V(constants::largest - 1);  // 2ᵏ itself may overflow: halve it on the way
-  const auto e = detail::reduce(y, select(huge, V(detail::rounder<scalar>(-1)), V(detail::rounder<scalar>(0))));
-  return detail::keep_nan(x, multiply_add(e.scale, e.less_one, value_traits<V>::settle(e.scale - V(1))) * select(huge, V(2), V(1)));
+  const mask_t<V> huge = x > V(constants::largest - 1);  // 2ᵏ itself may overflow: halve it on the way
+  const auto e = detail::reduce(x, select(huge, V(detail::rounder<scalar>(-1)), V(detail::rounder<scalar>(0))));
+  const V inside =
+      multiply_add(e.scale, e.less_one, value_traits<V>::settle(e.scale - V(1))) * select(huge, V(2), V(1));
+  return detail::keep_nan(x, select(x > V(constants::largest), detail::infinity<V>(),
+                                    select(x < V(constants::minus_one), V(-1), inside)));
 }
 
 /// log x; −∞ at 0, NaN below.
 template <real_value V>
 ZERMELO_FN V log(V x) {
+  const V given = value_traits<V>::settle(x);  // where x == 0, -ffast-math may put 0 for x
   using form = detail::layout<scalar_t<V>>;
   const mask_t<V> subnormal = x < detail::power_of_two<V>(1 - static_cast<int>(form::bias));
   const auto p = detail::split(select(subnormal, x * detail::power_of_two<V>(form::fraction_bits), x),
@@ -456,12 +467,13 @@ ZERMELO_FN V log(V x) {
                                       V(static_cast<int>(form::bias))));
   const V inside = select(x < detail::infinity<V>(), detail::log_sum(p.exponent, p.fraction), x);
   const V edge = select(x == V(0), -detail::infinity<V>(), detail::not_a_number<V>());
-  return detail::keep_nan(x, select(x > V(0), inside, edge));
+  return detail::keep_nan(given, select(x > V(0), inside, edge));
 }
 
 /// log(1 + x), without cancellation near 0; −∞ at −1, NaN below.
 template <real_value V>
 ZERMELO_FN V log1p(V x) {
+  const V given = value_traits<V>::settle(x);
   using form = detail::layout<scalar_t<V>>;
   const auto p = detail::split(V(1) + x, V(static_cast<int>(form::bias)));
   // 1 + x = 2ᵏ(1 + f): f = x·2⁻ᵏ + (2⁻ᵏ − 1) is rounded once, and is x itself where k = 0.
@@ -470,21 +482,22 @@ ZERMELO_FN V log1p(V x) {
                      p.fraction);
   const V inside = select(x < detail::infinity<V>(), detail::log_sum(p.exponent, f), x);
   const V edge = select(x == V(-1), -detail::infinity<V>(), detail::not_a_number<V>());
-  return detail::keep_nan(x, select(x > V(-1), inside, edge));
+  return detail::keep_nan(given, select(x > V(-1), inside, edge));
 }
 
 /// log(1 − eˣ) for x ≤ 0, accurate where 1 − eˣ cancels and where eˣ vanishes; −∞ at 0, NaN above.
 /// Source: Mächler 2012, "Accurately computing log(1 − exp(−|a|))".
 template <real_value V>
 ZERMELO_FN V log1mexp(V x) {
+  const V given = value_traits<V>::settle(x);  // where x == 0, -ffast-math may put 0 for x
   using scalar = scalar_t<V>;
   using form = detail::layout<scalar>;
   using constants = detail::approximation<scalar>;
-  const auto e = detail::reduce((max)(V(constants::smallest), x), V(detail::rounder<scalar>(constants::offset)));
+  const auto e = detail::reduce(x, V(detail::rounder<scalar>(constants::offset)));
   const V unscale = detail::power_of_two<V>(-constants::offset);
   const V power = e.scale * unscale;
   const V vanishing = multiply_add(-power, e.less_one, value_traits<V>::settle(V(1) - power));  // 1 − eˣ for x near 0
-  const V small = ((V(1) + e.less_one) * e.scale) * unscale;           // eˣ for x far below
+  const V small = detail::vanish(x, ((V(1) + e.less_one) * e.scale) * unscale);  // eˣ for x far below
   const mask_t<V> near = x > V(-constants::ln2_high);
   const V u = select(near, vanishing, V(1) - small);
   const mask_t<V> subnormal = u < detail::power_of_two<V>(1 - static_cast<int>(form::bias));
@@ -494,7 +507,7 @@ ZERMELO_FN V log1mexp(V x) {
   const V scale = detail::inverse_power<V>(p.biased);
   const V f = select(near, p.fraction, multiply_add(-small, scale, value_traits<V>::settle(scale - V(1))));
   const V edge = select(x == V(0), -detail::infinity<V>(), detail::not_a_number<V>());
-  return detail::keep_nan(x, select(x < V(0), detail::log_sum(p.exponent, f), edge));
+  return detail::keep_nan(given, select(x < V(0), detail::log_sum(p.exponent, f), edge));
 }
 
 // The logistic family ------------------------------------------------------------------------------------------------
