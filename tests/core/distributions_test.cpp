@@ -92,6 +92,37 @@ TEST_CASE("normal, exponential and Gumbel numbers have their distribution") {
   CHECK(std::abs(moments_of(g).mean - 0.57721566490153286) < 5 * 1.2825498301618641 / root);
 }
 
+TEST_CASE("transformed rejection keeps a candidate exactly below the density, and its quick tests agree") {
+  // A candidate (u, v) at k is kept iff v ≤ P(k) G'(u) α with G' = a/u² + b; the bound is formed in long double.
+  std::uint64_t i = 0;
+  for (double mean = 10; mean < 2e7; mean *= 1.37) {
+    const double width = zm::detail::transformed_width(mean), quick = zm::detail::transformed_quick(width);
+    const auto keeps = [&](double k, double u, double v) {
+      return k >= 16 ? zm::detail::keeps<double, std::int64_t>(k, mean, width, u, v)
+                     : zm::detail::keeps_small(k, mean, width, u, v);
+    };
+    for (int repeat = 0; repeat < 300; ++repeat, ++i) {
+      const auto c = zm::detail::transform(zm::uniform_open(3, 1, i), 0.5, mean, width);
+      if (c.k < 0) continue;
+      const long double k = static_cast<long double>(c.k), lambda = static_cast<long double>(mean);
+      const long double log_probability = k * std::log(lambda) - lambda - std::lgamma(k + 1);
+      const double a = 0.02483 * width - 0.059;
+      const double bound = static_cast<double>(std::exp(log_probability)) * (a / (c.u * c.u) + width) /
+                           (1.1239 + 1.1328 / (width - 3.4));
+      CAPTURE(mean, c.k, c.u, bound);
+      if (bound < 0x1p-54) {  // below every v that is drawn
+        REQUIRE(!keeps(c.k, c.u, 0x1p-53));
+        continue;
+      }
+      // k log λ stays below 4·10⁸: its rounding by 2⁻⁶⁴ leaves 2·10⁻¹¹
+      REQUIRE(keeps(c.k, c.u, bound * (1 - 1e-10)));
+      REQUIRE(!keeps(c.k, c.u, bound * (1 + 1e-10)));
+      if (c.u >= 0.07) REQUIRE(keeps(c.k, c.u, quick));
+      if (c.u < 0.013) REQUIRE(!keeps(c.k, c.u, c.u * (1 + 1e-10)));
+    }
+  }
+}
+
 TEST_CASE("Poisson numbers one at a time have their distribution") {
   for (const double mean : {0.1, 3.0, 9.99, 10.0, 11.5, 50.0, 1e3, 1e6}) {
     CAPTURE(mean);
@@ -136,6 +167,26 @@ TEST_CASE("Poisson numbers on lanes have their distribution, whatever stands bes
     } else {
       check_fit(seen[k], static_cast<double>(groups * replicates),
                 [&](std::int64_t x) { return log_poisson(x, means[k]); });
+    }
+  }
+}
+
+TEST_CASE("an alias table holds exactly the shares it was built from") {
+  for (const std::size_t n : {1u, 2u, 5u, 1000u, 20000u}) {
+    std::vector<double> shares(n);
+    for (std::size_t c = 0; c < n; ++c) shares[c] = c % 7 == 3 ? 0 : std::pow(zm::uniform_open(2, n, c), 4);
+    const double total = zm::sum(std::span<const double>(shares)).sum;
+    const auto table = zm::detail::prepare_alias(shares, total);
+    std::vector<double> drawn(n);
+    for (std::size_t c = 0; c < n; ++c) {
+      const double own = static_cast<double>(table[c].threshold) * 0x1p-64;
+      drawn[c] += own;
+      drawn[static_cast<std::size_t>(table[c].other)] += 1 - own;
+    }
+    for (std::size_t c = 0; c < n; ++c) {
+      if (shares[c] == 0) REQUIRE(drawn[c] == 0);
+      // a handful of roundings of numbers up to n p, and up to n cells may overflow into one
+      REQUIRE(std::abs(drawn[c] / static_cast<double>(n) - shares[c] / total) < 1e-15 * (1 + drawn[c]));
     }
   }
 }

@@ -179,7 +179,8 @@ ZERMELO_INLINE poisson_candidate<D> transform(D uniform, D v, D mean, D width) {
   const D u = 0.5 - (centered < 0.0 ? -centered : centered);
   const D a = 0.02483 * width - 0.059;
   const D k = floor_of((2.0 * a / u + width) * centered + mean + 0.43);
-  return {k < 0x1p53 ? k : D{} + 0x1p53, u, v};
+  const D bounded = k < 0x1p53 ? k : D{} + 0x1p53;  // an integer for certain; neither bound is ever kept
+  return {bounded > -1.0 ? bounded : D{} - 1.0, u, v};
 }
 
 /// b and v_r of Hörmann's table; 1/α and a are formed from b.
