@@ -13,6 +13,8 @@
 
 #include "certificate.hpp"
 #include "config.hpp"
+#include "detail/aggregation.hpp"
+#include "detail/laplacian_rows.hpp"
 #include "detail/vector_tiles.hpp"
 #include "error.hpp"
 #include "execution/policy.hpp"
@@ -56,50 +58,8 @@ struct laplacian_solution {
 
 namespace detail::inline ZERMELO_ISA {
 
-inline constexpr std::int64_t row_tile = 2048;
-
-/// y = L x on rows [first, first + m), and Σ x_i y_i over them.
-[[gnu::noinline]] inline double laplacian_rows(const laplacian_view& l, const double* __restrict__ x,
-                                               double* __restrict__ y, std::int64_t first, std::int64_t m) {
-  const std::int64_t* const offsets = l.offsets.data();
-  const std::int32_t* const columns = l.columns.data();
-  const double* const weights = l.weights.data();
-  const double* const shift = l.shift.empty() ? nullptr : l.shift.data();
-  double energy = 0;
-  for (std::int64_t i = first; i < first + m; ++i) {
-    const double xi = x[i];
-    const std::int64_t end = offsets[i + 1];
-    double s[4] = {shift ? shift[i] * xi : 0, 0, 0, 0};
-    std::int64_t e = offsets[i];
-    for (; e + 4 <= end; e += 4)
-      for (int k = 0; k < 4; ++k) s[k] += weights[e + k] * (xi - x[columns[e + k]]);
-    for (; e < end; ++e) s[0] += weights[e] * (xi - x[columns[e]]);
-    const double yi = (s[0] + s[1]) + (s[2] + s[3]);
-    y[i] = yi;
-    energy += xi * yi;
-  }
-  return energy;
-}
-
-/// The diagonal of L on rows [first, first + m); checks the rows, and returns the first bad position or −1.
-[[gnu::noinline]] inline std::int64_t diagonal_rows(const laplacian_view& l, double* __restrict__ diagonal,
-                                                    std::int64_t first, std::int64_t m) {
-  const std::int64_t n = l.size();
-  constexpr double largest = (std::numeric_limits<double>::max)();
-  for (std::int64_t i = first; i < first + m; ++i) {
-    const auto row = static_cast<std::size_t>(i);
-    double s[4] = {l.shift.empty() ? 0 : l.shift[row], 0, 0, 0};
-    bool good = true;
-    for (std::int64_t e = l.offsets[row]; e < l.offsets[row + 1]; ++e) {
-      const double v = l.weights[static_cast<std::size_t>(e)];
-      const std::int64_t j = l.columns[static_cast<std::size_t>(e)];
-      good = good & (v >= 0) & (v <= largest) & (j >= 0) & (j < n) & (j != i);
-      s[e & 3] += v;
-    }
-    if (!good) return i;
-    diagonal[i] = (s[0] + s[1]) + (s[2] + s[3]);
-  }
-  return -1;
+inline raw_laplacian raw(const laplacian_view& l) {
+  return {l.size(), l.offsets.data(), l.columns.data(), l.weights.data(), l.shift.empty() ? nullptr : l.shift.data()};
 }
 
 [[noreturn]] inline void refuse_row(const laplacian_view& l, std::int64_t i) {
@@ -138,27 +98,15 @@ inline void check_shapes(const laplacian_view& l) {
                          "a shift is finite and not negative, this one is " + text(l.shift[i]));
 }
 
-/// The diagonal of L, checking everything.
+/// 1 / diagonal of L, checking everything.
 template <host_policy P>
-void checked_diagonal(P&& policy, const laplacian_view& l, std::vector<double>& diagonal) {
+void checked_inverse_diagonal(P&& policy, const laplacian_view& l, std::vector<double>& inverse) {
   check_shapes(l);
-  diagonal.resize(static_cast<std::size_t>(l.size()));
+  inverse.resize(static_cast<std::size_t>(l.size()));
+  const raw_laplacian rows = raw(l);
   over_tiles(policy, l.size(), row_tile, [&](std::int64_t first, std::int64_t m) {
-    if (const std::int64_t bad = diagonal_rows(l, diagonal.data(), first, m); bad >= 0) refuse_row(l, bad);
+    if (const std::int64_t bad = invert_diagonal_rows(rows, inverse.data(), first, m); bad >= 0) refuse_row(l, bad);
   });
-}
-
-template <host_policy P>
-double laplacian_multiply(P&& policy, const laplacian_view& l, const double* x, double* y, tile_sums& partial) {
-  return sum_over_tiles(policy, l.size(), row_tile, partial, [&](std::int64_t first, std::int64_t m) -> sums3 {
-    return {laplacian_rows(l, x, y, first, m), 0, 0};
-  })[0];
-}
-
-/// z = D⁻¹ r; a vertex without weights keeps 0.
-[[gnu::noinline]] inline void scale_tile(const double* __restrict__ inverse, const double* __restrict__ r,
-                                         double* __restrict__ z, std::int64_t n) {
-  for_each_lane(n, [&](std::int64_t i, int) { z[i] = inverse[i] * r[i]; });
 }
 
 }  // namespace detail::inline ZERMELO_ISA
@@ -170,7 +118,7 @@ inline namespace ZERMELO_ISA {
 template <host_policy P>
 double multiply(P&& policy, const laplacian_view& l, std::span<const double> x, std::span<double> y) {
   detail::tile_sums partial;
-  return detail::laplacian_multiply(policy, l, x.data(), y.data(), partial);
+  return detail::multiply(policy, detail::raw(l), x.data(), y.data(), partial);
 }
 
 inline double multiply(const laplacian_view& l, std::span<const double> x, std::span<double> y) {
@@ -179,48 +127,146 @@ inline double multiply(const laplacian_view& l, std::span<const double> x, std::
 
 }  // namespace ZERMELO_ISA
 
-/// Solves many systems in Laplacians that share a structure. Keeps its vectors, and what it learnt: once conjugate
-/// gradients crawled, later solves begin with multigrid, on the same aggregates with the new weights.
-class laplacian_solver {
- public:
-  template <host_policy P>
-  ZERMELO_INLINE laplacian_solution solve(P&& policy, const laplacian_view& l, std::span<const double> b,
-                                          std::span<double> x, const laplacian_parameters& parameters = {});
+namespace detail {
 
- private:
-  std::vector<double> inverse_diagonal_;
-  conjugate_gradient_workspace work_;
-  std::vector<std::array<double, 3>> partial_;
+struct laplacian_solver_state {
+  multigrid_state hierarchy;  // its first level exists always, and holds the inverse diagonal
+  conjugate_gradient_workspace work;
+  bool crawls = false, built = false;
+  std::int64_t best_iterations = 0;  // of a solve with multigrid right after its aggregates were made
 };
 
+inline namespace ZERMELO_ISA {
+
+/// Whether conjugate gradients that came to `residual` in so many steps will be done soon at this rate.
+inline bool worth_waiting(std::int64_t iterations, double residual, double tolerance) {
+  constexpr std::int64_t trial = 60, patience = 150;
+  if (iterations < trial) return true;
+  if (residual >= 1 || iterations >= 2 * patience) return false;
+  return std::log(tolerance) / std::log(residual) * static_cast<double>(iterations) < patience;
+}
+
 template <host_policy P>
-ZERMELO_INLINE laplacian_solution laplacian_solver::solve(P&& policy, const laplacian_view& l,
-                                                          std::span<const double> b, std::span<double> x,
-                                                          const laplacian_parameters& parameters) {
+laplacian_solution solve(P&& policy, laplacian_solver_state& state, const laplacian_view& l, std::span<const double> b,
+                         std::span<double> x, const laplacian_parameters& parameters) {
   const std::int64_t n = l.size();
   if (static_cast<std::int64_t>(b.size()) != n)
     throw shape_error("b", std::to_string(b.size()) + " numbers for " + std::to_string(n) + " rows");
   if (x.size() != b.size())
     throw shape_error("x", std::to_string(x.size()) + " numbers for " + std::to_string(n) + " rows");
-  detail::checked_diagonal(policy, l, inverse_diagonal_);
-  for (double& d : inverse_diagonal_) d = d > 0 ? 1 / d : 0;
+  multigrid_state& hierarchy = state.hierarchy;
+  if (hierarchy.levels.empty()) hierarchy.levels.emplace_back();
+  if (hierarchy.levels[0].n != n) state.built = state.crawls = false;
+  std::vector<double>& inverse = hierarchy.levels[0].inverse_diagonal;
+  checked_inverse_diagonal(policy, l, inverse);
+  const raw_laplacian rows = raw(l);
   const auto apply = [&](std::span<const double> v, std::span<double> y) {
-    return detail::laplacian_multiply(policy, l, v.data(), y.data(), partial_);
-  };
-  const auto jacobi = [&](std::span<const double> r, std::span<double> z) {
-    detail::over_tiles(policy, n, detail::vector_tile, [&](std::int64_t first, std::int64_t m) {
-      detail::scale_tile(inverse_diagonal_.data() + first, r.data() + first, z.data() + first, m);
-    });
+    return multiply(policy, rows, v.data(), y.data(), hierarchy.partial);
   };
   conjugate_gradient_parameters cg{.tolerance = parameters.tolerance,
                                    .max_iterations = parameters.max_iterations,
                                    .project = l.shift.empty(),
                                    .verify = parameters.verify};
+  if (cg.max_iterations <= 0) cg.max_iterations = (std::max)(std::int64_t{100}, 10 * n);
+
   laplacian_solution solution;
-  solution.convergence = detail::run_conjugate_gradients(
-      policy, apply, jacobi, [](std::int64_t, double) { return true; }, b, x, cg, work_);
+  const bool automatic = parameters.preconditioner == laplacian_preconditioner::automatic;
+  if (parameters.preconditioner == laplacian_preconditioner::jacobi || (automatic && !state.crawls)) {
+    const auto jacobi = [&](std::span<const double> r, std::span<double> z) {
+      over_tiles(policy, n, vector_tile, [&](std::int64_t first, std::int64_t m) {
+        scale_tile(1, inverse.data() + first, r.data() + first, z.data() + first, m);
+      });
+    };
+    bool crawling = false;
+    const auto keep_going = [&](std::int64_t iterations, double residual) {
+      crawling = automatic && !worth_waiting(iterations, residual, parameters.tolerance);
+      return !crawling;
+    };
+    solution.convergence = run_conjugate_gradients(policy, apply, jacobi, keep_going, b, x, cg, state.work);
+    if (!crawling) return solution;
+    state.crawls = true;
+  }
+  const std::int64_t before = solution.convergence.iterations;
+  const bool fresh = !state.built;
+  if (fresh)
+    build(policy, hierarchy, rows);
+  else
+    rebuild(policy, hierarchy, rows);
+  state.built = true;
+  const auto multigrid = [&](std::span<const double> r, std::span<double> z) {
+    cycle(policy, hierarchy, rows, 0, r.data(), z.data());
+  };
+  const auto always = [](std::int64_t, double) { return true; };
+  cg.max_iterations -= before;
+  solution.convergence = run_conjugate_gradients(policy, apply, multigrid, always, b, x, cg, state.work);
+  solution.preconditioner = laplacian_preconditioner::multigrid;
+  if (fresh) state.best_iterations = solution.convergence.iterations;
+  if (solution.convergence.iterations > 2 * state.best_iterations + 10) state.built = false;  // the edges have changed
+  solution.convergence.iterations += before;
   return solution;
 }
+
+}  // namespace ZERMELO_ISA
+}  // namespace detail
+
+/// A hierarchy of coarser Laplacians, and its cycle as a preconditioner. Aggregates follow strong edges; between
+/// levels, two steps of conjugate gradients keep the rate of convergence independent of the size. Where the heaviest
+/// edges stay the heaviest, new weights need no new aggregates. Cost: a cycle reads the entries twice, and the coarser
+/// levels' a few times.
+class aggregation_multigrid {
+ public:
+  /// Aggregates, coarse matrices, and the factor of the coarsest. Errors: as solve_laplacian.
+  template <host_policy P>
+  ZERMELO_INLINE void build(P&& policy, const laplacian_view& l) {
+    state_.levels.resize(1);
+    detail::checked_inverse_diagonal(policy, l, state_.levels[0].inverse_diagonal);
+    detail::build(policy, state_, detail::raw(l));
+  }
+  /// New weights on the structure of the last `build`. Errors: shape_error if there is none of this size.
+  template <host_policy P>
+  ZERMELO_INLINE void rebuild(P&& policy, const laplacian_view& l) {
+    if (state_.levels.empty() || state_.levels[0].n != l.size())
+      throw shape_error("l", "the hierarchy was built from another structure");
+    detail::checked_inverse_diagonal(policy, l, state_.levels[0].inverse_diagonal);
+    detail::rebuild(policy, state_, detail::raw(l));
+  }
+  /// z ≈ L⁻¹ r, in a way that is symmetric and nearly linear in r. l is what the hierarchy was (re)built from.
+  template <host_policy P>
+  ZERMELO_INLINE void apply(P&& policy, const laplacian_view& l, std::span<const double> r, std::span<double> z) {
+    detail::cycle(policy, state_, detail::raw(l), 0, r.data(), z.data());
+  }
+  /// Vertices of every level, the finest first.
+  ZERMELO_INLINE std::vector<std::int64_t> sizes() const {
+    std::vector<std::int64_t> result;
+    for (const auto& level : state_.levels) result.push_back(level.n);
+    return result;
+  }
+  /// Entries of all coarse matrices together.
+  ZERMELO_INLINE std::int64_t coarse_entries() const {
+    std::int64_t sum = 0;
+    for (const auto& level : state_.levels) sum += static_cast<std::int64_t>(level.columns.size());
+    return sum;
+  }
+
+ private:
+  detail::multigrid_state state_;
+};
+
+/// Solves many systems in Laplacians that share a structure. Keeps its vectors, and what it learnt: once conjugate
+/// gradients crawled, later solves begin with multigrid, on the same aggregates with the new weights, until these no
+/// longer fit. After a change of structure, use a new object.
+class laplacian_solver {
+ public:
+  /// See solve_laplacian.
+  template <host_policy P>
+  ZERMELO_INLINE laplacian_solution solve(P&& policy, const laplacian_view& l, std::span<const double> b,
+                                          std::span<double> x, const laplacian_parameters& parameters = {}) {
+    return detail::solve(policy, state_, l, b, x, parameters);
+  }
+
+ private:
+  detail::laplacian_solver_state state_;
+};
 
 inline namespace ZERMELO_ISA {
 
