@@ -72,7 +72,7 @@ battle_summary stream_battles_file(const std::string& path, Sink&& sink, const b
 
 /// The text as a table. Errors as for stream_battles.   Cost: one pass, 9 bytes a battle (17 with weights).
 inline battle_table read_battles(std::string_view text, const battle_options& options = {}) {
-  detail::table_sink sink;
+  detail::table_sink sink(text);
   return std::move(sink).table(stream_battles(text, sink, options));
 }
 
@@ -104,7 +104,7 @@ battle_summary stream_battles_file(P&& policy, const std::string& path, Sink&& s
 
 template <host_policy P>
 battle_table read_battles(P&& policy, std::string_view text, const battle_options& options = {}) {
-  detail::table_sink sink;
+  detail::table_sink sink(text);
   return std::move(sink).table(stream_battles(policy, text, sink, options));
 }
 

@@ -37,6 +37,68 @@ inline std::string clipped(std::string_view text) {
   return std::string(text.substr(0, cut)) + "…";
 }
 
+/// Outcomes by label. Labels of at most 8 bytes are found at the first look, the others in a name table.
+class winner_table {
+ public:
+  static constexpr std::uint8_t both_bad = 3;  ///< a tie; smaller meanings are those of `outcome`
+
+  void add(std::string_view label, std::uint8_t meaning) {
+    const std::int32_t before = names_.size();
+    const std::int32_t id = names_.intern(label);
+    if (id < before && meanings_[static_cast<std::size_t>(id)] != meaning)
+      throw domain_error("labels", domain_error::whole, "'" + clipped(label) + "' names two outcomes");
+    if (id == before) meanings_.push_back(meaning);
+  }
+
+  /// After the last label: looks for a multiplier that keeps the short labels apart.
+  void settle() {
+    bool apart = false;
+    for (int round = 0; round < 256 && !apart; ++round) {
+      multiplier_ += 0x9e3779b97f4a7c16u;  // even: it stays odd
+      apart = true;
+      for (short_label& s : short_) s = {};
+      for (std::size_t id = 0; id < meanings_.size(); ++id) {
+        const std::string& name = names_.names()[id];
+        if (name.empty() || name.size() > sizeof(std::uint64_t)) continue;
+        std::uint64_t word = 0;
+        std::memcpy(&word, name.data(), name.size());
+        short_label& s = short_[word * multiplier_ >> shift];
+        apart = apart && s.length == 0;
+        s = {word, static_cast<std::uint32_t>(name.size()), meanings_[id]};
+      }
+    }
+  }
+
+  /// The meaning, or −1.
+  ZERMELO_INLINE int find(const char* label, std::size_t length, std::size_t room) const {
+    if (length <= sizeof(std::uint64_t) && room >= sizeof(std::uint64_t)) [[likely]] {
+      std::uint64_t word;
+      std::memcpy(&word, label, sizeof word);
+      word &= ~std::uint64_t{0} >> ((64 - 8 * length) & 63);
+      const short_label& s = short_[word * multiplier_ >> shift];
+      if (s.word == word && s.length == length) [[likely]]
+        return s.meaning;
+    }
+    return find(std::string_view(label, length));
+  }
+  int find(std::string_view label) const {
+    const std::int32_t id = names_.find(label);
+    return id < 0 ? -1 : meanings_[static_cast<std::size_t>(id)];
+  }
+
+ private:
+  struct short_label {
+    std::uint64_t word = 0;
+    std::uint32_t length = 0;
+    std::int32_t meaning = -1;
+  };
+  static constexpr int shift = 64 - 5;
+  short_label short_[std::size_t{1} << 5]{};
+  std::uint64_t multiplier_ = 1;
+  name_table names_{};
+  std::vector<std::uint8_t> meanings_{};
+};
+
 /// Which columns or keys are read, and what the outcome's texts mean.
 struct battle_plan {
   bool known = false;
@@ -44,13 +106,10 @@ struct battle_plan {
   int columns = 0;                  ///< of the header
   std::array<int, roles> column{};  ///< by role, −1: not there
   std::array<std::string, roles> name{};
-  name_table winners{};
-  std::vector<std::uint8_t> meaning{};  ///< by id in `winners`: an outcome, or 3 for "both bad"
+  winner_table winners{};
 
   bool reads(int r) const { return column[static_cast<std::size_t>(r)] >= 0; }
 };
-
-inline constexpr std::uint8_t means_both_bad = 3;
 
 struct item_pair {
   const char *first, *second;
@@ -59,26 +118,18 @@ inline constexpr item_pair item_pairs[] = {{"model_a", "model_b"}, {"left", "rig
                                            {"model_x", "model_y"}, {"x", "y"},
                                            {"first", "second"},    {"home", "away"}};
 
-inline void add_label(battle_plan& plan, std::string_view label, std::uint8_t meaning) {
-  const std::int32_t before = plan.winners.size();
-  const std::int32_t id = plan.winners.intern(label);
-  if (id < before && plan.meaning[static_cast<std::size_t>(id)] != meaning)
-    throw domain_error("labels", domain_error::whole, "'" + clipped(label) + "' names two outcomes");
-  if (id == before) plan.meaning.push_back(meaning);
-}
-
 inline void set_vocabulary(battle_plan& plan, const battle_labels& labels) {
   constexpr std::uint8_t second = 0, first = 1, tie = 2;
   if (!labels.first.empty() || !labels.second.empty() || !labels.tie.empty() || !labels.both_bad.empty()) {
-    for (const auto& l : labels.first) add_label(plan, l, first);
-    for (const auto& l : labels.second) add_label(plan, l, second);
-    for (const auto& l : labels.tie) add_label(plan, l, tie);
-    for (const auto& l : labels.both_bad) add_label(plan, l, means_both_bad);
+    for (const auto& l : labels.first) plan.winners.add(l, first);
+    for (const auto& l : labels.second) plan.winners.add(l, second);
+    for (const auto& l : labels.tie) plan.winners.add(l, tie);
+    for (const auto& l : labels.both_bad) plan.winners.add(l, winner_table::both_bad);
     return;
   }
   const auto add = [&](item_pair p) {
-    add_label(plan, p.first, first);
-    add_label(plan, p.second, second);
+    plan.winners.add(p.first, first);
+    plan.winners.add(p.second, second);
   };
   const std::string_view a = plan.name[role_first], b = plan.name[role_second];
   bool familiar = false;
@@ -93,8 +144,8 @@ inline void set_vocabulary(battle_plan& plan, const battle_labels& labels) {
     add({"left", "right"});
     add({"x", "y"});
   }
-  for (const char* l : {"tie", "draw"}) add_label(plan, l, tie);
-  for (const char* l : {"tie (bothbad)", "both_bad", "bothbad"}) add_label(plan, l, means_both_bad);
+  for (const char* l : {"tie", "draw"}) plan.winners.add(l, tie);
+  for (const char* l : {"tie (bothbad)", "both_bad", "bothbad"}) plan.winners.add(l, winner_table::both_bad);
 }
 
 /// Finds the columns among the header's names (or the keys among an object's). Returns what is wrong; empty: nothing.
@@ -172,9 +223,9 @@ inline std::string make_plan(battle_plan& plan, const std::vector<std::string>& 
         throw domain_error("columns", domain_error::whole,
                            "'" + clipped(plan.name[static_cast<std::size_t>(a)]) + "' is asked for twice");
   if (!wrong.empty()) return wrong;
-  plan.winners = name_table();
-  plan.meaning.clear();
+  plan.winners = winner_table();
   set_vocabulary(plan, options.labels);
+  plan.winners.settle();
   plan.known = true;
   return {};
 }
@@ -265,7 +316,7 @@ class battle_parser {
     for (const std::string& name : part.items_.names()) renumbered_.push_back(items_.intern(name));
     for (const battle& b : kept)
       emit(renumbered_[static_cast<std::size_t>(b.first)], renumbered_[static_cast<std::size_t>(b.second)],
-           b.both_bad ? means_both_bad : static_cast<unsigned>(b.outcome), b.weight);
+           b.both_bad ? winner_table::both_bad : static_cast<unsigned>(b.outcome), b.weight);
     if (failure) throw parse_error(name_, summary_.lines + failure->line(), failure->column(), failure->reason());
     battle_summary& s = part.summary_;
     for (rejected_line& r : s.rejected) {
@@ -277,6 +328,7 @@ class battle_parser {
     summary_.blank_lines += s.blank_lines;
     summary_.records += s.records;
     summary_.accepted += s.accepted;
+    summary_.battles += s.battles;
   }
 
  private:
@@ -303,9 +355,8 @@ class battle_parser {
   }
 
   ZERMELO_INLINE void emit(std::int32_t first, std::int32_t second, unsigned meaning, double weight) {
-    const bool both_bad = meaning == means_both_bad;
+    const bool both_bad = meaning == winner_table::both_bad;
     const auto won = both_bad ? outcome::tie : static_cast<outcome>(meaning);
-    ++summary_.battles;
     if constexpr (std::invocable<Sink&, const battle&>)
       sink_(battle{first, second, won, both_bad, weight});
     else
@@ -382,12 +433,12 @@ class battle_parser {
       }
     } else {
       const value_text& w = v[role_outcome];
-      const std::int32_t id = plan_.winners.find(w.text);
-      if (id < 0) {
+      const int found = plan_.winners.find(w.text);
+      if (found < 0) {
         reject(record, w.at, "unknown winner: " + clipped(w.text));
         return false;
       }
-      meaning = plan_.meaning[static_cast<std::size_t>(id)];
+      meaning = static_cast<unsigned>(found);
       if (plan_.reads(role_weight) && !weight_of(v[role_weight].text, weight)) {
         reject(record, v[role_weight].at,
                plan_.name[role_weight] + " is '" + clipped(v[role_weight].text) + "': expected a finite number >= 0");
@@ -403,9 +454,13 @@ class battle_parser {
     const std::int32_t first = items_.intern(a.text), second = items_.intern(b.text);
     if (plan_.counts) {
       for (const unsigned k : {1u, 0u, 2u})
-        if (wins[k] > 0) emit(first, second, k, static_cast<double>(wins[k]));
+        if (wins[k] > 0) {
+          emit(first, second, k, static_cast<double>(wins[k]));
+          ++summary_.battles;
+        }
     } else {
       emit(first, second, meaning, weight);
+      ++summary_.battles;
     }
     return true;
   }
@@ -635,14 +690,14 @@ class battle_parser {
         const char* text_end = line_end - (line_end[-1] == '\r');
         const auto begins = [&](std::size_t column) { return column == 0 ? record : base + mark[column - 1] + 1; };
         const auto ends = [&](std::size_t column) { return column + 1 == columns ? text_end : base + mark[column]; };
-        const auto find = [&](const name_table& table, std::size_t column) {
+        const auto find = [&](const auto& table, std::size_t column) __attribute__((always_inline)) {
           const char* begin = begins(column);
           return table.find(begin, static_cast<std::size_t>(ends(column) - begin),
                             static_cast<std::size_t>(end - begin));
         };
         const std::int32_t first = find(items_, first_column);
         const std::int32_t second = find(items_, second_column);
-        const std::int32_t won = find(plan_.winners, outcome_column);
+        const int won = find(plan_.winners, outcome_column);
         double weight = 1;
         bool good = (first | second | won) >= 0 && first != second;
         if constexpr (Weighted) {
@@ -654,7 +709,7 @@ class battle_parser {
           good = good && first_bad_byte(record, length) == length;
         }
         if (good) [[likely]] {
-          emit(first, second, plan_.meaning[static_cast<std::size_t>(won)], weight);
+          emit(first, second, static_cast<unsigned>(won), weight);
           ++plain;
           record = line_end + 1;
           mark += columns;
@@ -664,6 +719,7 @@ class battle_parser {
       summary_.lines += plain;
       summary_.records += plain;
       summary_.accepted += plain;
+      summary_.battles += plain;
       plain = 0;
       at = record;
       const progress found = read_csv(record, end, final);
@@ -674,6 +730,7 @@ class battle_parser {
     summary_.lines += plain;
     summary_.records += plain;
     summary_.accepted += plain;
+    summary_.battles += plain;
     at = record;
     return progress::record;
   }
@@ -857,6 +914,16 @@ void feed(Source& source, Parser& parser, std::int64_t chunk_bytes) {
 /// Battles into columns.
 class table_sink {
  public:
+  table_sink() = default;
+  /// Makes room for about as many battles as the text has lines, judged by its beginning.
+  explicit table_sink(std::string_view text) {
+    const std::string_view sample = text.substr(0, 65536);
+    const auto ends = static_cast<double>(std::count(sample.begin(), sample.end(), '\n'));
+    if (text.size() > sample.size())
+      resize(static_cast<std::size_t>(1.02 * ends * static_cast<double>(text.size()) /
+                                      static_cast<double>(sample.size())));
+  }
+
   ZERMELO_INLINE void operator()(const battle& b) {
     if (used_ == table_.first.size()) grow();
     table_.first[used_] = b.first;
@@ -879,8 +946,8 @@ class table_sink {
   }
 
  private:
-  void grow() {
-    const std::size_t size = (std::max)(std::size_t{256}, used_ * 2);
+  void grow() { resize((std::max)(std::size_t{256}, used_ * 2)); }
+  void resize(std::size_t size) {
     table_.first.resize(size);
     table_.second.resize(size);
     table_.outcome.resize(size);

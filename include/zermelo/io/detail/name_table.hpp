@@ -17,14 +17,14 @@
 namespace zermelo::inline v1::io::detail::inline ZERMELO_ISA {
 
 /// The first 32 bytes of a name, padded with zeros. Together with the length it is the whole of a short name.
-struct name_key {
+struct alignas(32) name_key {
   std::uint64_t word[4];
 };
 
 inline constexpr std::size_t key_bytes = sizeof(name_key);
 
-// 32 bytes of ones, then 32 of zeros: read from (32 − length) on, it is the mask of a name.
-struct name_mask {
+/// 32 bytes of ones, then 32 of zeros: read from (32 − length) on, it is the mask of a name.
+struct alignas(64) name_mask {
   unsigned char byte[2 * key_bytes];
   constexpr name_mask() : byte{} {
     for (std::size_t k = 0; k < key_bytes; ++k) byte[k] = 0xff;
@@ -32,20 +32,14 @@ struct name_mask {
 };
 inline constexpr name_mask key_mask{};
 
-/// `room` bytes may be read from `name` on, which is at least `length`.
-ZERMELO_INLINE name_key key_of(const char* name, std::size_t length, std::size_t room) {
-  name_key key;
-  const std::size_t kept = (std::min)(length, key_bytes);
-  if (room >= key_bytes) [[likely]] {
-    name_key mask;
-    std::memcpy(&key, name, key_bytes);
-    std::memcpy(&mask, key_mask.byte + (key_bytes - kept), key_bytes);
-    for (int k = 0; k < 4; ++k) key.word[k] &= mask.word[k];
-  } else {
-    key = {};
-    if (kept != 0) std::memcpy(&key, name, kept);
-  }
-  return key;
+/// One word of a name's key. `room` ≥ 32 bytes can be read from `name` on.
+ZERMELO_INLINE std::uint64_t key_word(const char* name, const unsigned char* mask, std::size_t at) {
+  std::uint64_t word, kept;
+  std::memcpy(&word, name + at, sizeof word);
+  std::memcpy(&kept, mask + at, sizeof kept);
+  word &= kept;
+  asm("" : "+r"(word));  // or the compiler gathers the four words into a vector and takes them apart again
+  return word;
 }
 
 /// Names numbered in order of insertion: open addressing over 8-byte slots, exact comparison, no allocation on a hit.
@@ -60,16 +54,30 @@ class name_table {
   const std::vector<std::string>& names() const { return names_; }
   std::vector<std::string> take() { return std::move(names_); }
 
+  /// The name's number, or `absent`. `room` bytes can be read from `name` on, which is at least `length`.
   ZERMELO_INLINE std::int32_t find(const char* name, std::size_t length, std::size_t room) const {
-    const name_key key = key_of(name, length, room);
-    const std::uint64_t hash = hash_of(key, name, length);
+    if (length <= key_bytes && room >= key_bytes) [[likely]] {
+      const unsigned char* mask = key_mask.byte + (key_bytes - length);
+      const name_key key{
+          {key_word(name, mask, 0), key_word(name, mask, 8), key_word(name, mask, 16), key_word(name, mask, 24)}};
+      const slot s = slots_[hash_of(key, length) >> shift_];
+      if (s.id >= 0 && entries_[static_cast<std::size_t>(s.id)].is(key, length)) [[likely]]
+        return s.id;
+    }
+    return find(std::string_view(name, length));
+  }
+  std::int32_t find(std::string_view name) const {
+    const name_key key = key_of(name);
+    const std::uint64_t hash = hash_of(key, name);
     for (std::size_t at = hash >> shift_;; at = (at + 1) & (slots_.size() - 1)) {
       const slot s = slots_[at];
       if (s.id < 0) return absent;
-      if (s.tag == static_cast<std::uint32_t>(hash) && same(s.id, key, name, length)) return s.id;
+      const auto id = static_cast<std::size_t>(s.id);
+      if (s.tag == static_cast<std::uint32_t>(hash) && entries_[id].is(key, name.size()) &&
+          (name.size() <= key_bytes || names_[id] == name))
+        return s.id;
     }
   }
-  std::int32_t find(std::string_view name) const { return find(name.data(), name.size(), name.size()); }
 
   /// The name's number; a new one if it is new.
   std::int32_t intern(std::string_view name) {
@@ -81,15 +89,13 @@ class name_table {
           "more than " + std::to_string(limit_) + " different names; expected numbers that fit an int32");
     const std::int32_t id = size();
     names_.emplace_back(name);
-    const name_key key = key_of(name.data(), name.size(), name.size());
-    const std::uint64_t hash = hash_of(key, name.data(), name.size());
-    entries_.push_back({key, name.size(), hash});
-    // A quarter full while the slots fit the first cache level, half full beyond.
-    const std::size_t wanted = names_.size() * (names_.size() <= 1024 ? 4 : 2);
-    if (wanted > slots_.size())
+    entries_.push_back({key_of(name), name.size()});
+    // Few names get many slots: the first look then finds nearly all of them, in the first cache level.
+    const std::size_t per_name = names_.size() <= 256 ? 8 : names_.size() <= 1024 ? 4 : 2;
+    if (names_.size() * per_name > slots_.size())
       rehash(64 - shift_ + 1);
     else
-      place(hash, id);
+      place(id);
     return id;
   }
 
@@ -101,17 +107,28 @@ class name_table {
   struct entry {
     name_key key;
     std::uint64_t length;
-    std::uint64_t hash;
+    ZERMELO_INLINE bool is(const name_key& other, std::size_t other_length) const {
+      return ((key.word[0] ^ other.word[0]) | (key.word[1] ^ other.word[1]) | (key.word[2] ^ other.word[2]) |
+              (key.word[3] ^ other.word[3]) | (length ^ other_length)) == 0;
+    }
   };
 
-  ZERMELO_INLINE static std::uint64_t hash_of(const name_key& key, const char* name, std::size_t length) {
-    std::uint64_t h = static_cast<std::uint64_t>(length) * 0x9e3779b97f4a7c15u + key.word[0] * 0xa0761d6478bd642fu +
-                      key.word[1] * 0xe7037ed1a0b428dbu + key.word[2] * 0x8ebc6af09c88c6e3u +
-                      key.word[3] * 0x589965cc75374cc3u;
-    if (length > key_bytes) [[unlikely]]
-      h = hash_tail(h, name + key_bytes, length - key_bytes);
-    h ^= h >> 32;
-    return h * 0xd6e8feb86659fd93u;
+  static name_key key_of(std::string_view name) {
+    name_key key{};
+    if (!name.empty()) std::memcpy(&key, name.data(), (std::min)(name.size(), key_bytes));
+    return key;
+  }
+
+  /// Of a name of at most 32 bytes.
+  ZERMELO_INLINE static std::uint64_t hash_of(const name_key& key, std::size_t length) {
+    return finish(key.word[0] * 0xa0761d6478bd642fu + key.word[1] * 0xe7037ed1a0b428dbu +
+                  key.word[2] * 0x8ebc6af09c88c6e3u + key.word[3] * 0x589965cc75374cc3u + length);
+  }
+  ZERMELO_INLINE static std::uint64_t finish(std::uint64_t h) { return (h ^ h >> 32) * 0xd6e8feb86659fd93u; }
+
+  static std::uint64_t hash_of(const name_key& key, std::string_view name) {
+    const std::uint64_t h = hash_of(key, name.size());
+    return name.size() <= key_bytes ? h : finish(hash_tail(h, name.data() + key_bytes, name.size() - key_bytes));
   }
 
   static std::uint64_t hash_tail(std::uint64_t h, const char* tail, std::size_t length) {
@@ -126,18 +143,9 @@ class name_table {
     return h;
   }
 
-  ZERMELO_INLINE bool same(std::int32_t id, const name_key& key, const char* name, std::size_t length) const {
-    const entry& e = entries_[static_cast<std::size_t>(id)];
-    std::uint64_t differs = e.length ^ static_cast<std::uint64_t>(length);
-    for (int k = 0; k < 4; ++k) differs |= e.key.word[k] ^ key.word[k];
-    if (differs != 0) return false;
-    if (length <= key_bytes) [[likely]]
-      return true;
-    return std::memcmp(names_[static_cast<std::size_t>(id)].data() + key_bytes, name + key_bytes, length - key_bytes) ==
-           0;
-  }
-
-  void place(std::uint64_t hash, std::int32_t id) {
+  void place(std::int32_t id) {
+    const auto k = static_cast<std::size_t>(id);
+    const std::uint64_t hash = hash_of(entries_[k].key, names_[k]);
     std::size_t at = hash >> shift_;
     while (slots_[at].id >= 0) at = (at + 1) & (slots_.size() - 1);
     slots_[at] = {static_cast<std::uint32_t>(hash), id};
@@ -146,7 +154,7 @@ class name_table {
   void rehash(int bits) {
     shift_ = 64 - bits;
     slots_.assign(std::size_t{1} << bits, slot{});
-    for (std::size_t id = 0; id < entries_.size(); ++id) place(entries_[id].hash, static_cast<std::int32_t>(id));
+    for (std::int32_t id = 0; id < size(); ++id) place(id);
   }
 
   std::vector<slot> slots_;
