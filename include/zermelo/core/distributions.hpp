@@ -161,6 +161,8 @@ ZERMELO_INLINE lane_doubles floor_of(lane_doubles x) {
 #endif
 }
 
+#endif
+
 /// open_unit_interval of every lane, bit for bit: bits of [1, 2) less 1, and half a step.
 template <class D, class W>
 ZERMELO_INLINE D open_unit_interval_of(W bits) {
@@ -188,6 +190,8 @@ inline double transformed_width(double mean) { return 0.931 + 2.53 * std::sqrt(m
 inline double transformed_quick(double width) { return 0.9277 - 3.6224 / (width - 2); }
 
 inline constexpr std::int64_t batch = 64;
+
+#if !defined(__CUDA_ARCH__)
 
 /// Draws X ~ Poisson(λ) for all cells with λ ≥ 10 by transformed rejection, a batch of candidates at a time.
 ///
@@ -351,11 +355,15 @@ void invert_poisson(const poisson_cells& cells, philox source, std::uint64_t bas
   }
 }
 
+#endif
+
 /// counts[c] ~ Poisson(λ_c) for all cells, independently, from the blocks base + …
 template <class T>
 void draw_poisson(const poisson_cells& cells, philox source, std::uint64_t base, T* counts) {
+#if !defined(__CUDA_ARCH__)
   transformed_rejection<T>(cells, source, base, counts).run();
   invert_poisson(cells, source, base + cells.cell.size(), counts);
+#endif
 }
 
 inline poisson_cells prepare_poisson(std::span<const double> means) {
@@ -430,6 +438,7 @@ ZERMELO_INLINE std::int64_t alias_draw(const alias_entry* table, std::uint64_t s
 /// Adds n draws to the counts.
 template <class T>
 void draw_alias(const std::vector<alias_entry>& table, philox source, std::int64_t n, T* counts) {
+#if !defined(__CUDA_ARCH__)
   constexpr std::int64_t size = 256;
   alignas(64) std::uint64_t bits[size];
   for (std::int64_t begin = 0; begin < n; begin += size) {
@@ -441,6 +450,7 @@ void draw_alias(const std::vector<alias_entry>& table, philox source, std::int64
     const std::int64_t end = (std::min)(size, n - begin);
     for (std::int64_t k = 0; k < end; ++k) counts[alias_draw(table.data(), table.size(), bits[k])] += T(1);
   }
+#endif
 }
 
 template <class T>
@@ -529,11 +539,7 @@ void draw_multinomial(const multinomial_plan& plan, std::uint64_t seed, std::uin
   }
 }
 
-#endif
-
 }  // namespace detail::inline ZERMELO_ISA
-
-#if !defined(__CUDA_ARCH__)
 
 inline namespace ZERMELO_ISA {
 
@@ -607,7 +613,5 @@ class multinomial_sampler {
  private:
   detail::multinomial_plan plan_;
 };
-
-#endif
 
 }  // namespace zermelo::inline v1

@@ -139,6 +139,25 @@ class random_engine {
 
 namespace detail::inline ZERMELO_ISA {
 
+inline constexpr std::int64_t fill_tile = 8192;
+
+inline void fill_uniform_scalar(philox source, std::uint64_t first, double* out, std::int64_t n) {
+  std::int64_t k = 0;
+  if (first % 2 == 1 && n > 0) out[k++] = uniform(source.seed, source.stream, first);
+  for (; k + 2 <= n; k += 2) {
+    const random_block block = source((first + static_cast<std::uint64_t>(k)) / 2);
+    out[k] = unit_interval(block.pair(0));
+    out[k + 1] = unit_interval(block.pair(1));
+  }
+  if (k < n) out[k] = uniform(source.seed, source.stream, first + static_cast<std::uint64_t>(k));
+}
+
+inline void fill_uniform_scalar(philox source, std::uint64_t first, float* out, std::int64_t n) {
+  for (std::int64_t k = 0; k < n; ++k)
+    out[k] = uniform<float>(source.seed, source.stream, first + static_cast<std::uint64_t>(k));
+}
+
+// Vector lanes belong to the host; on a device the drivers below have no body.
 #if !defined(__CUDA_ARCH__)
 
 /// As many 64-bit lanes as the vector unit has. Philox keeps a 32-bit word in the low half of each; what the high
@@ -216,18 +235,6 @@ ZERMELO_INLINE lane_doubles unit_interval_lanes(lane_words bits) {
 #endif
 }
 
-inline constexpr std::int64_t fill_tile = 8192;
-
-inline void fill_uniform_scalar(philox source, std::uint64_t first, double* out, std::int64_t n) {
-  for (std::int64_t k = 0; k < n; ++k)
-    out[k] = uniform(source.seed, source.stream, first + static_cast<std::uint64_t>(k));
-}
-
-inline void fill_uniform_scalar(philox source, std::uint64_t first, float* out, std::int64_t n) {
-  for (std::int64_t k = 0; k < n; ++k)
-    out[k] = uniform<float>(source.seed, source.stream, first + static_cast<std::uint64_t>(k));
-}
-
 ZERMELO_INLINE lane_words counters_from(std::uint64_t i) {
   lane_words c{};
   for (int k = 0; k < word_lanes; ++k) c[k] = i + static_cast<std::uint64_t>(k);
@@ -271,8 +278,11 @@ inline void fill_uniform_lanes(philox source, std::uint64_t first, float* out, s
   fill_uniform_scalar(source, first + static_cast<std::uint64_t>(k), out + k, n - k);
 }
 
+#endif
+
 template <class P, class T>
 void fill_uniform_tiles(P&& policy, philox source, std::span<T> out, std::uint64_t first) {
+#if !defined(__CUDA_ARCH__)
   const std::int64_t n = static_cast<std::int64_t>(out.size());
   for_each_tile(policy, (n + fill_tile - 1) / fill_tile, [&](std::int64_t t) {
     const std::int64_t begin = t * fill_tile, size = n - begin < fill_tile ? n - begin : fill_tile;
@@ -283,20 +293,17 @@ void fill_uniform_tiles(P&& policy, philox source, std::span<T> out, std::uint64
       fill_uniform_scalar(source, start, out.data() + begin, size);
     }
   });
-}
-
 #endif
+}
 
 }  // namespace detail::inline ZERMELO_ISA
 
 inline namespace ZERMELO_ISA {
 
-#if !defined(__CUDA_ARCH__)
-
 /// out[k] = uniform(seed, stream, first + k): a stretch of a stream, the same bits under every policy.
 ///
 /// out  [n]  written
-/// Cost: one pass; with vector units about the speed of writing the memory.
+/// Cost: one pass, bound by twenty 32-bit products for two numbers; bench/core/random_bench.cpp compares it with writing.
 template <host_policy P>
 void fill_uniform(P&& policy, std::uint64_t seed, std::uint64_t stream, std::span<double> out,
                   std::uint64_t first = 0) {
@@ -316,8 +323,6 @@ inline void fill_uniform(std::uint64_t seed, std::uint64_t stream, std::span<dou
 inline void fill_uniform(std::uint64_t seed, std::uint64_t stream, std::span<float> out, std::uint64_t first = 0) {
   detail::fill_uniform_tiles(simd{}, philox{seed, stream}, out, first);
 }
-
-#endif
 
 }  // namespace ZERMELO_ISA
 }  // namespace zermelo::inline v1
