@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,6 +18,7 @@
 #include "error.hpp"
 #include "execution/policy.hpp"
 #include "optimize.hpp"
+#include "value.hpp"
 
 /// Weighted graph Laplacians in compressed rows, and linear systems in them.
 namespace zermelo::inline v1 {
@@ -70,7 +70,7 @@ inline raw_laplacian raw(const laplacian_view& l) {
     if (j < 0 || j >= n)
       throw domain_error("columns", e, "vertex " + std::to_string(j) + " of a graph with " + std::to_string(n));
     if (j == i) throw domain_error("columns", e, "row " + std::to_string(i) + " has a diagonal entry");
-    if (!(v >= 0 && v <= (std::numeric_limits<double>::max)()))
+    if (!is_finite(v) || v < 0)
       throw domain_error("weights", e, "a weight is finite and not negative, this one is " + text(v));
   }
   throw domain_error("weights", i, "the row cannot be read");
@@ -93,7 +93,7 @@ inline void check_shapes(const laplacian_view& l) {
     before = l.offsets[i];
   }
   for (std::size_t i = 0; i < l.shift.size(); ++i)
-    if (!(l.shift[i] >= 0 && l.shift[i] <= (std::numeric_limits<double>::max)()))
+    if (!is_finite(l.shift[i]) || l.shift[i] < 0)
       throw domain_error("shift", static_cast<std::int64_t>(i),
                          "a shift is finite and not negative, this one is " + text(l.shift[i]));
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../config.hpp"
+#include "../value.hpp"
 #include "vector_tiles.hpp"
 
 /// Small dense symmetric systems, row-major, without another library.
@@ -65,7 +66,7 @@ inline void eliminate(laplacian_factor& factor, std::span<double> shift) {
     const std::int64_t rest = n - k - 1;
     const double d = moments_tile(row + k + 1, rest)[1] + shift[static_cast<std::size_t>(k)];
     const double inverse = d > 0 ? 1 / d : 0;
-    if (!std::isfinite(inverse)) continue;  // weights of denormal size: as good as an island
+    if (!is_finite(inverse)) continue;  // weights of denormal size: as good as an island
     factor.inverse[static_cast<std::size_t>(k)] = inverse;
     for (std::int64_t i = k + 1; i < n; ++i) {
       const double share = row[i] * inverse;

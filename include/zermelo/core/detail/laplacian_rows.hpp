@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 
 #include "../config.hpp"
+#include "../value.hpp"
 #include "vector_tiles.hpp"
 
 /// Passes over the rows of a graph Laplacian, (L x)_i = Σ_j v_ij (x_i − x_j) + s_i x_i.
@@ -67,14 +67,13 @@ ZERMELO_INLINE double laplacian_row(const raw_laplacian& l, const double* x, std
 /// a weight that is not finite and ≥ 0, or a column that is out of range or its own; −1 if there is none.
 [[gnu::noinline]] inline std::int64_t invert_diagonal_rows(const raw_laplacian& l, double* __restrict__ inverse,
                                                            std::int64_t first, std::int64_t m) {
-  constexpr double largest = (std::numeric_limits<double>::max)();
   for (std::int64_t i = first; i < first + m; ++i) {
     double s[4] = {l.shift ? l.shift[i] : 0, 0, 0, 0};
     bool good = true;
     for (std::int64_t e = l.offsets[i]; e < l.offsets[i + 1]; ++e) {
       const double v = l.weights[e];
       const std::int64_t j = l.columns[e];
-      good = good & (v >= 0) & (v <= largest) & (j >= 0) & (j < l.n) & (j != i);
+      good = good & is_finite(v) & (v >= 0) & (j >= 0) & (j < l.n) & (j != i);
       s[e & 3] += v;
     }
     if (!good) return i;
