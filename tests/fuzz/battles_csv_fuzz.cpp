@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <string>
+#include <string_view>
+
 #include "battles_invariants.hpp"
 
 /// The input as CSV; its first byte chooses a usual header to begin with, or none.

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <cstddef>
+#include <cstdint>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "battles_invariants.hpp"
 
