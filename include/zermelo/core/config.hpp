@@ -27,6 +27,8 @@
 #endif
 
 #define ZERMELO_INLINE __attribute__((always_inline)) inline
+/// Between the parameters and the body of a lambda whose arguments are packs.
+#define ZERMELO_LAMBDA_INLINE __attribute__((always_inline))
 /// A function of one element: always inlined, callable on host and device.
 #define ZERMELO_FN ZERMELO_HOST_DEVICE ZERMELO_INLINE
 

@@ -16,6 +16,7 @@
 #include "../core/execution/policy.hpp"
 #include "../core/primitives/count_pairs.hpp"
 #include "../core/tensor.hpp"
+#include "../core/value.hpp"
 #include "outcome.hpp"
 
 /// Pairwise comparisons, counted: everything that models of paired comparison need to know of a list of battles.
@@ -123,9 +124,9 @@ void require_id(const char* argument, std::int64_t k, Id id, std::int64_t n) {
     throw domain_error(argument, k, "id " + std::to_string(id) + ", expected one in [0, " + std::to_string(n) + ")");
 }
 
-inline void require_weight(std::int64_t k, double w) {
-  if (!(w >= 0) || w > (std::numeric_limits<double>::max)())
-    throw domain_error("weight", k, zermelo::detail::text(w) + ", expected a finite number, zero or more");
+inline void require_count(const char* argument, std::int64_t k, double x) {
+  if (!is_finite(x) || x < 0)
+    throw domain_error(argument, k, zermelo::detail::text(x) + ", expected a finite number, zero or more");
 }
 
 /// Throws unless battle k is one: ids in range and different, a known outcome.
@@ -165,27 +166,43 @@ ZERMELO_INLINE std::uint32_t seen_from_second(std::uint32_t code) { return code 
 
 /// Drops the columns that hold nothing.
 inline void drop_empty_columns(comparison_graph& g) {
-  const auto none = [](const std::vector<double>& c) { return std::all_of(c.begin(), c.end(), [](double x) { return x == 0; }); };
+  const auto none = [](const std::vector<double>& c) {
+    return std::all_of(c.begin(), c.end(), [](double x) { return x == 0; });
+  };
   if (none(g.ties)) g.ties = {};
   if (g.ties.empty()) g.squared_ties = {};
 }
 
-/// Builds compressed rows from the battles k of [0, m): first(k), second(k), code(k) and, if Weighted, weight(k).
+/// Sums of one entry, while rows are being made.
+struct entry_sums {
+  double sum[3] = {};      ///< losses, wins, ties of the row's item
+  double squares[3] = {};  ///< of the battles' weights
+};
+
+/// Builds compressed rows from the battles, or records of battles, k of [0, m).
 ///
-/// Counting sort by row, then a sort inside each row; equal opponents merge in the order of the battles.
-template <bool Weighted, class P, class First, class Second, class Code, class Weight>
+/// first(k), second(k)  the pair;  code(k)  two bits, and other(code) what they are in the second item's row
+/// add(k, code, sums)   adds battle k to an entry; k is only told if Indexed, which costs memory
+/// Counting sort by row, then a sort inside each row; what belongs together is added in the order of the battles.
+template <bool Indexed, bool Squares, class P, class First, class Second, class Code, class Other, class Add>
 comparison_graph compress(P&& policy, std::int64_t n, std::int64_t m, First first, Second second, Code code,
-                          Weight weight) {
+                          Other other, Add add) {
   // An entry is opponent·4 + code, in 32 bits where that fits: half of the traffic.
-  const auto with_key = [&]<class Key>(Key) {
+  const auto with_types = [&]<class Key, class Index>(Key, Index) {
     struct plain {
       Key key;
+      ZERMELO_INLINE bool operator<(const plain& b) const { return key < b.key; }
+      ZERMELO_INLINE std::int64_t battle() const { return 0; }
     };
-    struct weighted {
+    struct indexed {
       Key key;
-      double weight;
+      Index index;
+      ZERMELO_INLINE bool operator<(const indexed& b) const {
+        return (key >> 2) != (b.key >> 2) ? key < b.key : index < b.index;
+      }
+      ZERMELO_INLINE std::int64_t battle() const { return static_cast<std::int64_t>(index); }
     };
-    using entry = std::conditional_t<Weighted, weighted, plain>;
+    using entry = std::conditional_t<Indexed, indexed, plain>;
 
     comparison_graph g{.items = n, .battles = m, .dense = false};
     std::vector<std::int64_t> start(static_cast<std::size_t>(n) + 1, 0);
@@ -200,84 +217,65 @@ comparison_graph compress(P&& policy, std::int64_t n, std::int64_t m, First firs
       const auto put = [&](std::int64_t row, std::int64_t opponent, std::uint32_t c, std::int64_t k) {
         entry& e = entries[static_cast<std::size_t>(next[static_cast<std::size_t>(row)]++)];
         e.key = static_cast<Key>(static_cast<Key>(opponent) * 4u + c);
-        if constexpr (Weighted) e.weight = weight(k);
+        if constexpr (Indexed) e.index = static_cast<Index>(k);
       };
       for (std::int64_t k = 0; k < m; ++k) {
         const std::int64_t i = first(k), j = second(k);
         const std::uint32_t c = code(k);
         put(i, j, c, k);
-        put(j, i, seen_from_second(c), k);
+        put(j, i, other(c), k);
       }
     }
 
     constexpr std::int64_t rows_per_tile = 4096;
     const std::int64_t tiles = (n + rows_per_tile - 1) / rows_per_tile;
+    const auto over_rows = [&](auto&& visit) {
+      for_each_tile(policy, tiles, [&](std::int64_t t) {
+        const std::int64_t last = (std::min)(n, (t + 1) * rows_per_tile);
+        for (std::int64_t i = t * rows_per_tile; i < last; ++i)
+          visit(i, entries.begin() + start[static_cast<std::size_t>(i)],
+                entries.begin() + start[static_cast<std::size_t>(i) + 1]);
+      });
+    };
     g.offsets.assign(static_cast<std::size_t>(n) + 1, 0);
-    std::vector<char> tied(static_cast<std::size_t>(tiles), 0);
-    for_each_tile(policy, tiles, [&](std::int64_t t) {
-      const std::int64_t last = (std::min)(n, (t + 1) * rows_per_tile);
-      for (std::int64_t i = t * rows_per_tile; i < last; ++i) {
-        const auto begin = entries.begin() + start[static_cast<std::size_t>(i)];
-        const auto end = entries.begin() + start[static_cast<std::size_t>(i) + 1];
-        if constexpr (Weighted)
-          std::stable_sort(begin, end, [](const entry& a, const entry& b) { return a.key < b.key; });
-        else
-          std::sort(begin, end, [](const entry& a, const entry& b) { return a.key < b.key; });
-        std::int64_t unique = 0;
-        for (auto e = begin; e != end; ++e) {
-          unique += e == begin || (e->key >> 2) != ((e - 1)->key >> 2);
-          tied[static_cast<std::size_t>(t)] |= static_cast<char>((e->key & 3u) == 2u);
-        }
-        g.offsets[static_cast<std::size_t>(i) + 1] = unique;
-      }
+    over_rows([&](std::int64_t i, auto begin, auto end) {
+      std::sort(begin, end);
+      std::int64_t unique = 0;
+      for (auto e = begin; e != end; ++e) unique += e == begin || (e->key >> 2) != ((e - 1)->key >> 2);
+      g.offsets[static_cast<std::size_t>(i) + 1] = unique;
     });
     for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) g.offsets[i + 1] += g.offsets[i];
     const auto unique = static_cast<std::size_t>(g.offsets.back());
-    const bool any_tie = std::find(tied.begin(), tied.end(), 1) != tied.end();
     g.opponents.resize(unique);
-    g.wins.resize(unique);
-    g.losses.resize(unique);
-    if (any_tie) g.ties.resize(unique);
-    if constexpr (Weighted) {
-      g.squared_wins.resize(unique);
-      g.squared_losses.resize(unique);
-      if (any_tie) g.squared_ties.resize(unique);
-    }
-    for_each_tile(policy, tiles, [&](std::int64_t t) {
-      const std::int64_t last = (std::min)(n, (t + 1) * rows_per_tile);
-      for (std::int64_t i = t * rows_per_tile; i < last; ++i) {
-        std::int64_t to = g.offsets[static_cast<std::size_t>(i)];
-        for (std::int64_t e = start[static_cast<std::size_t>(i)]; e < start[static_cast<std::size_t>(i) + 1];) {
-          const Key opponent = entries[static_cast<std::size_t>(e)].key >> 2;
-          double sum[3] = {}, squares[3] = {};
-          for (; e < start[static_cast<std::size_t>(i) + 1]; ++e) {
-            const entry& one = entries[static_cast<std::size_t>(e)];
-            if ((one.key >> 2) != opponent) break;
-            const auto c = static_cast<std::size_t>(one.key & 3u);
-            if constexpr (Weighted) {
-              sum[c] += one.weight;
-              squares[c] += one.weight * one.weight;
-            } else {
-              sum[c] += 1;
-            }
-          }
-          const auto k = static_cast<std::size_t>(to++);
-          g.opponents[k] = static_cast<std::int32_t>(opponent);
-          g.losses[k] = sum[0];
-          g.wins[k] = sum[1];
-          if (any_tie) g.ties[k] = sum[2];
-          if constexpr (Weighted) {
-            g.squared_losses[k] = squares[0];
-            g.squared_wins[k] = squares[1];
-            if (any_tie) g.squared_ties[k] = squares[2];
-          }
-        }
+    for (auto* column : {&g.wins, &g.losses, &g.ties}) column->resize(unique);
+    if constexpr (Squares)
+      for (auto* column : {&g.squared_wins, &g.squared_losses, &g.squared_ties}) column->resize(unique);
+    over_rows([&](std::int64_t i, auto begin, auto end) {
+      auto k = static_cast<std::size_t>(g.offsets[static_cast<std::size_t>(i)]);
+      for (auto e = begin; e != end; ++k) {
+        const Key opponent = e->key >> 2;
+        entry_sums sums;
+        for (; e != end && (e->key >> 2) == opponent; ++e)
+          add(e->battle(), static_cast<std::uint32_t>(e->key & 3u), sums);
+        g.opponents[k] = static_cast<std::int32_t>(opponent);
+        g.losses[k] = sums.sum[0], g.wins[k] = sums.sum[1], g.ties[k] = sums.sum[2];
+        if constexpr (Squares)
+          g.squared_losses[k] = sums.squares[0], g.squared_wins[k] = sums.squares[1],
+          g.squared_ties[k] = sums.squares[2];
       }
     });
+    drop_empty_columns(g);
     return g;
   };
-  if (n < (std::int64_t{1} << 30)) return with_key(std::uint32_t{});
-  return with_key(std::uint64_t{});
+  constexpr std::uint64_t short_index = (std::numeric_limits<std::uint32_t>::max)();
+  const bool short_key = n < (std::int64_t{1} << 30);
+  if constexpr (Indexed) {
+    if (short_key && static_cast<std::uint64_t>(m) <= short_index) return with_types(std::uint32_t{}, std::uint32_t{});
+    return with_types(std::uint64_t{}, std::uint64_t{});
+  } else {
+    if (short_key) return with_types(std::uint32_t{}, std::uint32_t{});
+    return with_types(std::uint64_t{}, std::uint32_t{});
+  }
 }
 
 inline void require_items(std::int64_t n) {
@@ -323,15 +321,16 @@ comparison_graph count_battles(P&& policy, const F& first, const S& second, cons
   for (std::int64_t k = 0; k < m; ++k)
     detail::require_battle(k, static_cast<std::int64_t>(f.element(k)), static_cast<std::int64_t>(s.element(k)),
                            o.element(k), items);
-  return detail::compress<false>(
+  return detail::compress<false, false>(
       policy, items, m, [&](std::int64_t k) { return static_cast<std::int64_t>(f.element(k)); },
       [&](std::int64_t k) { return static_cast<std::int64_t>(s.element(k)); },
-      [&](std::int64_t k) { return detail::outcome_code(o.element(k)); }, [](std::int64_t) { return 1.0; });
+      [&](std::int64_t k) { return detail::outcome_code(o.element(k)); }, detail::seen_from_second,
+      [](std::int64_t, std::uint32_t code, detail::entry_sums& sums) { sums.sum[code] += 1; });
 }
 
 /// Counts battles that carry weights: finite, zero or more. A battle of weight zero counts as a battle, not as a game.
 ///
-/// weights  [m]; the rest as above. Errors: also domain_error("weight", k) for a weight that is negative, NaN or ±∞.
+/// weights  [m]; the rest as above. Errors: also domain_error("weights", k) for a weight that is negative, NaN or ±∞.
 template <host_policy P, tensor F, tensor S, tensor O, tensor W>
 comparison_graph count_battles(P&& policy, const F& first, const S& second, const O& outcomes, const W& weights,
                                std::int64_t items, counting_parameters parameters = {}) {
@@ -347,15 +346,18 @@ comparison_graph count_battles(P&& policy, const F& first, const S& second, cons
   for (std::int64_t k = 0; k < m; ++k) {
     detail::require_battle(k, static_cast<std::int64_t>(f.element(k)), static_cast<std::int64_t>(s.element(k)),
                            o.element(k), items);
-    detail::require_weight(k, static_cast<double>(w.element(k)));
+    detail::require_count("weights", k, static_cast<double>(w.element(k)));
   }
   if (items > parameters.dense_limit) {
-    auto g = detail::compress<true>(
+    return detail::compress<true, true>(
         policy, items, m, [&](std::int64_t k) { return static_cast<std::int64_t>(f.element(k)); },
         [&](std::int64_t k) { return static_cast<std::int64_t>(s.element(k)); },
-        [&](std::int64_t k) { return detail::outcome_code(o.element(k)); },
-        [&](std::int64_t k) { return static_cast<double>(w.element(k)); });
-    return g;
+        [&](std::int64_t k) { return detail::outcome_code(o.element(k)); }, detail::seen_from_second,
+        [&](std::int64_t k, std::uint32_t code, detail::entry_sums& sums) {
+          const auto x = static_cast<double>(w.element(k));
+          sums.sum[code] += x;
+          sums.squares[code] += x * x;
+        });
   }
   comparison_graph g{.items = items, .battles = m};
   const auto size = static_cast<std::size_t>(items * items);
@@ -390,6 +392,60 @@ comparison_graph count_battles(const F& first, const S& second, const O& outcome
   return count_battles(simd{}, first, second, outcomes, weights, items, parameters);
 }
 
+/// The graph of records: line k says that first won wins[k] battles of weight one against second and lost losses[k].
+/// Pairs may occur on several lines and in either order.
+///
+/// first, second  [m]  ids in [0, items), first ≠ second
+/// wins, losses   [m]  finite, zero or more; need not be whole
+/// Errors: shape_error; domain_error with the argument and line.   Cost: as count_battles.
+template <host_policy P, tensor F, tensor S, tensor W, tensor L>
+comparison_graph graph_from_records(P&& policy, const F& first, const S& second, const W& wins, const L& losses,
+                                    std::int64_t items, counting_parameters parameters = {}) {
+  const auto f = view(first);
+  const auto s = view(second);
+  const auto w = view(wins);
+  const auto l = view(losses);
+  detail::require_items(items);
+  const std::int64_t m = f.size();
+  detail::require_length("second", s.size(), m);
+  detail::require_length("wins", w.size(), m);
+  detail::require_length("losses", l.size(), m);
+  double total = 0;
+  for (std::int64_t k = 0; k < m; ++k) {
+    detail::require_battle(k, static_cast<std::int64_t>(f.element(k)), static_cast<std::int64_t>(s.element(k)),
+                           outcome::first, items);
+    detail::require_count("wins", k, static_cast<double>(w.element(k)));
+    detail::require_count("losses", k, static_cast<double>(l.element(k)));
+    total += static_cast<double>(w.element(k)) + static_cast<double>(l.element(k));
+  }
+  comparison_graph g{.items = items};
+  if (items <= parameters.dense_limit) {
+    g.wins.assign(static_cast<std::size_t>(items * items), 0.0);
+    for (std::int64_t k = 0; k < m; ++k) {
+      const auto i = static_cast<std::int64_t>(f.element(k)), j = static_cast<std::int64_t>(s.element(k));
+      g.wins[static_cast<std::size_t>(i * items + j)] += static_cast<double>(w.element(k));
+      g.wins[static_cast<std::size_t>(j * items + i)] += static_cast<double>(l.element(k));
+    }
+  } else {
+    g = detail::compress<true, false>(
+        policy, items, m, [&](std::int64_t k) { return static_cast<std::int64_t>(f.element(k)); },
+        [&](std::int64_t k) { return static_cast<std::int64_t>(s.element(k)); }, [](std::int64_t) { return 1u; },
+        [](std::uint32_t code) { return 1u - code; },
+        [&](std::int64_t k, std::uint32_t is_first, detail::entry_sums& sums) {
+          sums.sum[is_first] += static_cast<double>(w.element(k));
+          sums.sum[1 - is_first] += static_cast<double>(l.element(k));
+        });
+  }
+  g.battles = static_cast<std::int64_t>(std::llround(total));
+  return g;
+}
+
+template <tensor F, tensor S, tensor W, tensor L>
+comparison_graph graph_from_records(const F& first, const S& second, const W& wins, const L& losses, std::int64_t items,
+                                    counting_parameters parameters = {}) {
+  return graph_from_records(simd{}, first, second, wins, losses, items, parameters);
+}
+
 /// The dense graph of a matrix of counts: wins(i, j) = weight of "i beat j"; ties symmetric, each pair's weight in both
 /// halves. Counts need not be whole; all of them are taken as sums of battles of weight one.
 ///
@@ -412,10 +468,10 @@ comparison_graph graph_from_wins(const W& wins, const T& ties) {
   comparison_graph g{.items = n};
   g.wins.resize(static_cast<std::size_t>(n * n));
   g.ties.resize(static_cast<std::size_t>(n * n));
-  const auto require_count = [](const char* argument, std::int64_t k, double x, bool diagonal) {
-    if (!(x >= 0) || x > (std::numeric_limits<double>::max)())
-      throw domain_error(argument, k, zermelo::detail::text(x) + ", expected a finite count, zero or more");
-    if (diagonal && x != 0) throw domain_error(argument, k, "an item is compared with itself, expected a zero diagonal");
+  const auto require_cell = [](const char* argument, std::int64_t k, double x, bool diagonal) {
+    detail::require_count(argument, k, x);
+    if (diagonal && x != 0)
+      throw domain_error(argument, k, "an item is compared with itself, expected a zero diagonal");
   };
   double total = 0;
   for (std::int64_t i = 0; i < n; ++i)
@@ -423,8 +479,8 @@ comparison_graph graph_from_wins(const W& wins, const T& ties) {
       const auto k = static_cast<std::size_t>(i * n + j);
       g.wins[k] = static_cast<double>(w(i, j));
       g.ties[k] = static_cast<double>(t(i, j));
-      require_count("wins", i * n + j, g.wins[k], i == j);
-      require_count("ties", i * n + j, g.ties[k], i == j);
+      require_cell("wins", i * n + j, g.wins[k], i == j);
+      require_cell("ties", i * n + j, g.ties[k], i == j);
       if (g.ties[k] != static_cast<double>(t(j, i)))
         throw domain_error("ties", i * n + j, "expected a symmetric matrix");
       total += g.wins[k] + 0.5 * g.ties[k];
@@ -445,7 +501,8 @@ comparison_graph graph_from_wins(const W& wins) {
 
 /// The graph of all battles of both: counts add up, exactly where they are whole or halves. The graph with fewer items
 /// is taken to say nothing about the others.
-inline comparison_graph merge(const comparison_graph& a, const comparison_graph& b, counting_parameters parameters = {}) {
+inline comparison_graph merge(const comparison_graph& a, const comparison_graph& b,
+                              counting_parameters parameters = {}) {
   const std::int64_t n = (std::max)(a.items, b.items);
   const bool weighted = !a.unit_weights() || !b.unit_weights();
   const bool tied = !a.ties.empty() || !b.ties.empty();
@@ -496,9 +553,8 @@ inline comparison_graph merge(const comparison_graph& a, const comparison_graph&
       std::fill(row.begin(), row.end(), cell{});
       for (const comparison_graph* from : {&a, &b})
         if (i < from->items)
-          for_each_opponent(*from, i, [&](std::int64_t j, std::int64_t e) {
-            add(*from, i, j, e, row[static_cast<std::size_t>(j)]);
-          });
+          for_each_opponent(
+              *from, i, [&](std::int64_t j, std::int64_t e) { add(*from, i, j, e, row[static_cast<std::size_t>(j)]); });
       for (std::int64_t j = 0; j < n; ++j) store(static_cast<std::size_t>(i * n + j), row[static_cast<std::size_t>(j)]);
     }
     return g;

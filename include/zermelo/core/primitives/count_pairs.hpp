@@ -29,7 +29,8 @@ ZERMELO_INLINE bool in_range(Index i, std::int64_t n) {
 
 /// Throws what is wrong with element k of the three columns.
 template <class F, class S, class C>
-[[noreturn]] __attribute__((cold, noinline)) void refuse_pair(F first, S second, C category, std::int64_t n, std::uint32_t categories, std::int64_t k) {
+[[noreturn]] __attribute__((cold, noinline)) void refuse_pair(F first, S second, C category, std::int64_t n,
+                                                              std::uint32_t categories, std::int64_t k) {
   const auto range = "expected an id in [0, " + std::to_string(n) + ")";
   if (!in_range(first, n)) throw domain_error("first", k, "id " + std::to_string(first) + ", " + range);
   if (!in_range(second, n)) throw domain_error("second", k, "id " + std::to_string(second) + ", " + range);
@@ -45,12 +46,12 @@ template <bool UnitStride, class F, class S, class C>
 void count_range(F first, S second, C category, std::int64_t n, std::uint32_t categories, std::int64_t begin,
                  std::int64_t end, std::uint32_t* table) {
   const auto at = [](auto column, std::int64_t k) { return column.data[UnitStride ? k : k * column.strides[0]]; };
-  const auto slot_of = [=](std::int64_t k) __attribute__((always_inline)) {
+  const auto slot_of = [=](std::int64_t k) ZERMELO_LAMBDA_INLINE {
     const auto i = at(first, k);
     const auto j = at(second, k);
     const std::uint32_t c = category_code(at(category, k));
-    const bool good = in_range(i, n) & in_range(j, n) & (i != j) & (c < categories);
-    if (!good) [[unlikely]]
+    const int good = int{in_range(i, n)} & int{in_range(j, n)} & int{i != j} & int{c < categories};
+    if (good == 0) [[unlikely]]
       refuse_pair(i, j, at(category, k), n, categories, k);
     return (static_cast<std::int64_t>(i) * n + static_cast<std::int64_t>(j)) * 4 + c;
   };
@@ -93,23 +94,26 @@ void count_pairs(P&& policy, const F& first, const S& second, const C& category,
   const auto c = view(category);
   const std::int64_t m = f.size();
   if (s.size() != m)
-    throw shape_error("second", "length " + std::to_string(s.size()) + ", expected that of first, " + std::to_string(m));
+    throw shape_error("second",
+                      "length " + std::to_string(s.size()) + ", expected that of first, " + std::to_string(m));
   if (c.size() != m)
-    throw shape_error("outcome", "length " + std::to_string(c.size()) + ", expected that of first, " + std::to_string(m));
+    throw shape_error("outcome",
+                      "length " + std::to_string(c.size()) + ", expected that of first, " + std::to_string(m));
   if (n < 0 || n > detail::count_pairs_limit)
-    throw domain_error("items", domain_error::whole,
-                       std::to_string(n) + ", expected at most " + std::to_string(detail::count_pairs_limit) +
-                           " for a dense table");
+    throw domain_error(
+        "items", domain_error::whole,
+        std::to_string(n) + ", expected at most " + std::to_string(detail::count_pairs_limit) + " for a dense table");
   if (categories < 1 || categories > 4) throw domain_error("categories", domain_error::whole, "expected 1 to 4");
   const std::int64_t slots = n * n * 4;
   if (static_cast<std::int64_t>(counts.size()) != slots)
-    throw shape_error("counts", "length " + std::to_string(counts.size()) + ", expected 4·items² = " +
-                                    std::to_string(slots));
+    throw shape_error("counts",
+                      "length " + std::to_string(counts.size()) + ", expected 4·items² = " + std::to_string(slots));
 
   // Integers add up to the same in any order, so the number of private tables may depend on the threads.
   constexpr std::int64_t flush = std::int64_t{1} << 31;
   const std::int64_t worth = 1 + m / (4 * slots + 65536);
-  const std::int64_t parts = (std::max)((std::min)(static_cast<std::int64_t>(concurrency(policy)), worth), 1 + (m - 1) / flush);
+  const std::int64_t parts =
+      (std::max)((std::min)(static_cast<std::int64_t>(concurrency(policy)), worth), 1 + (m - 1) / flush);
   const std::int64_t length = (m + parts - 1) / parts;
   const bool unit = f.contiguous() && s.contiguous() && c.contiguous();
   std::vector<std::unique_ptr<std::uint32_t[]>> tables(static_cast<std::size_t>(parts));

@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "../error.hpp"
+#include "../execution/policy.hpp"
+#include "../lanes.hpp"
+#include "../tensor.hpp"
+#include "../value.hpp"
+
+/// Elementwise functions of several tensors, with statistics, in one pass.
+namespace zermelo::inline v1 {
+
+/// Values side by side, of any types: what a kernel writes for one element, or what it adds to the statistics.
+template <class... T>
+struct bundle;
+template <>
+struct bundle<> {};
+template <class Head, class... Tail>
+struct bundle<Head, Tail...> {
+  Head head;
+  bundle<Tail...> tail;
+  ZERMELO_FN constexpr bundle() : head{}, tail{} {}
+  ZERMELO_FN constexpr bundle(Head h, Tail... t) : head(h), tail(t...) {}
+};
+template <class... T>
+bundle(T...) -> bundle<T...>;
+
+/// The value at position K of a bundle.
+template <std::size_t K, class Head, class... Tail>
+ZERMELO_FN constexpr const auto& get(const bundle<Head, Tail...>& b) {
+  if constexpr (K == 0)
+    return b.head;
+  else
+    return get<K - 1>(b.tail);
+}
+template <std::size_t K, class Head, class... Tail>
+ZERMELO_FN constexpr auto& get(bundle<Head, Tail...>& b) {
+  if constexpr (K == 0)
+    return b.head;
+  else
+    return get<K - 1>(b.tail);
+}
+
+/// What a kernel returns for one element: outputs to be written, and statistics to be merged over all elements.
+template <class Elements, class Statistics>
+struct mapped {
+  Elements elements;
+  Statistics statistics;
+};
+template <class E, class S>
+mapped(E, S) -> mapped<E, S>;
+
+/// Statistics are monoids. This one adds up what the elements give; a lane of floats is flushed into doubles
+/// every 256 elements.
+template <class V>
+struct total {
+  V value;
+  ZERMELO_FN static total identity() { return {V(0)}; }
+  ZERMELO_FN friend total merge(total a, total b) { return {a.value + b.value}; }
+  ZERMELO_INLINE friend total<double> over_lanes(total a) { return {static_cast<double>(reduce_add(a.value))}; }
+};
+template <class V>
+total(V) -> total<V>;
+
+/// The largest of what the elements give; −∞ of none.
+template <class V>
+struct largest {
+  V value;
+  ZERMELO_FN static largest identity() { return {-detail::infinity<V>()}; }
+  ZERMELO_FN friend largest merge(largest a, largest b) { return {(max)(a.value, b.value)}; }
+  ZERMELO_INLINE friend largest<double> over_lanes(largest a) { return {static_cast<double>(reduce_max(a.value))}; }
+};
+template <class V>
+largest(V) -> largest<V>;
+
+/// The smallest of what the elements give; +∞ of none.
+template <class V>
+struct smallest {
+  V value;
+  ZERMELO_FN static smallest identity() { return {detail::infinity<V>()}; }
+  ZERMELO_FN friend smallest merge(smallest a, smallest b) { return {(min)(a.value, b.value)}; }
+  ZERMELO_INLINE friend smallest<double> over_lanes(smallest a) { return {static_cast<double>(reduce_min(a.value))}; }
+};
+template <class V>
+smallest(V) -> smallest<V>;
+
+/// An argument with the name that errors call it by.
+template <class X>
+struct named {
+  const char* name;
+  X& tensor;
+  ZERMELO_INLINE named(const char* n, X& x) : name(n), tensor(x) {}
+};
+
+/// The tensors that a kernel reads, and those that it writes; an output that is not wanted is `discard`.
+template <class... X>
+struct inputs {
+  std::tuple<X&...> tensors;
+  ZERMELO_INLINE explicit inputs(X&&... x) : tensors(x...) {}
+  ZERMELO_INLINE explicit inputs(X&... x) : tensors(x...) {}
+};
+template <class... X>
+inputs(X&&...) -> inputs<std::remove_reference_t<X>...>;
+template <class... X>
+struct outputs {
+  std::tuple<X&...> tensors;
+  ZERMELO_INLINE explicit outputs(X&&... x) : tensors(x...) {}
+  ZERMELO_INLINE explicit outputs(X&... x) : tensors(x...) {}
+};
+template <class... X>
+outputs(X&&...) -> outputs<std::remove_reference_t<X>...>;
+
+namespace detail {
+
+/// A tensor as one row-major sequence, and how it is called.
+template <class View>
+struct column {
+  View view;
+  const char* name;
+  bool contiguous;
+};
+
+struct no_column {
+  using element_type = void;
+};
+
+template <class X>
+ZERMELO_INLINE auto column_of(X& x, const char* name) {
+  if constexpr (std::is_same_v<std::remove_const_t<X>, discard_t>) {
+    return no_column{};
+  } else if constexpr (requires {
+                         x.tensor;
+                         x.name;
+                       }) {
+    return column_of(x.tensor, x.name);
+  } else {
+    const auto v = zermelo::view(x);
+    static_assert(decltype(v)::where == memory::host, "zermelo: a host policy needs tensors in host memory");
+    return column<std::remove_const_t<decltype(v)>>{v, name, v.contiguous()};
+  }
+}
+
+template <class C>
+struct element_of {
+  using type = void;
+};
+template <class View>
+struct element_of<column<View>> {
+  using type = typename View::value_type;
+};
+
+/// double if any of the elements is, else float.
+template <class... C>
+struct compute_in {
+  static constexpr bool wide = (false || ... || std::is_same_v<typename element_of<C>::type, double>);
+  using type = std::conditional_t<wide, double, float>;
+};
+
+inline constexpr const char* input_names[] = {"input 0", "input 1", "input 2", "input 3",
+                                              "input 4", "input 5", "input 6", "input 7"};
+inline constexpr const char* output_names[] = {"output 0", "output 1", "output 2", "output 3",
+                                               "output 4", "output 5", "output 6", "output 7"};
+
+/// Elements that are mapped between two looks at what went wrong.
+inline constexpr std::int64_t map_block = 4096;
+/// Elements that one lane adds up in its own precision before it is flushed into doubles.
+inline constexpr std::int64_t lane_run = 256;
+/// Tiles at most; their number depends on the elements alone.
+inline constexpr std::int64_t map_tiles = 256;
+
+}  // namespace detail
+
+namespace detail::inline ZERMELO_ISA {
+
+/// `count` elements from position k on; lanes behind them repeat the last element.
+template <class V, bool Contiguous, class View>
+ZERMELO_INLINE V fetch(const column<View>& c, std::int64_t k, std::int64_t count) {
+  using T = typename View::value_type;
+  using scalar = typename value_traits<V>::scalar;
+  constexpr std::int64_t width = lanes<V>;
+  if constexpr (Contiguous && std::is_same_v<T, scalar>) {
+    if (count == width) return load<V>(c.view.data + k);
+  }
+  scalar lane[width];
+  for (std::int64_t j = 0; j < width; ++j)
+    lane[j] = static_cast<scalar>(c.view.element(k + (j < count ? j : count - 1)));
+  return load<V>(lane);
+}
+
+template <class V, bool Contiguous, class View>
+ZERMELO_INLINE void put(const column<View>& c, std::int64_t k, std::int64_t count, V x) {
+  using T = typename View::value_type;
+  using scalar = typename value_traits<V>::scalar;
+  constexpr std::int64_t width = lanes<V>;
+  if constexpr (Contiguous && std::is_same_v<T, scalar>) {
+    if (count == width) return store(c.view.data + k, x);
+  }
+  scalar lane[width];
+  store(lane, x);
+  for (std::int64_t j = 0; j < count; ++j) c.view.element(k + j) = static_cast<T>(lane[j]);
+}
+template <class V, bool Contiguous>
+ZERMELO_INLINE void put(const no_column&, std::int64_t, std::int64_t, V) {}
+
+/// Merges statistics pairwise, and forms their identity, whatever the bundle.
+template <class... S, std::size_t... K>
+ZERMELO_INLINE void merge_into(bundle<S...>& to, const bundle<S...>& from, std::index_sequence<K...>) {
+  ((get<K>(to) = merge(get<K>(to), get<K>(from))), ...);
+}
+template <class... S, std::size_t... K>
+ZERMELO_INLINE auto totals_of(const bundle<S...>& lanes_, std::index_sequence<K...>) {
+  return bundle(over_lanes(get<K>(lanes_))...);
+}
+template <class Bundle>
+struct bundle_identity;
+template <class... S>
+struct bundle_identity<bundle<S...>> {
+  ZERMELO_INLINE static bundle<S...> make() { return bundle<S...>(S::identity()...); }
+};
+template <class Bundle>
+struct bundle_size;
+template <class... S>
+struct bundle_size<bundle<S...>> : std::integral_constant<std::size_t, sizeof...(S)> {};
+
+template <class Result>
+ZERMELO_INLINE auto as_mapped(const Result& r) {
+  if constexpr (requires {
+                  r.elements;
+                  r.statistics;
+                })
+    return r;
+  else
+    return mapped{bundle(r), bundle<>()};  // a bare value is one output
+}
+
+/// Where a NaN was met.
+struct map_fault {
+  std::int64_t block = -1;  ///< first element of the block
+};
+
+/// One tile. Returns its statistics, or the block in which an input is not a number.
+template <class V, bool Contiguous, class Kernel, class In, class Out, std::size_t... R, std::size_t... W>
+ZERMELO_INLINE auto map_tile(const Kernel& kernel, const In& in, const Out& out, std::int64_t begin, std::int64_t end,
+                             map_fault& fault, std::index_sequence<R...>, std::index_sequence<W...>) {
+  constexpr std::int64_t width = lanes<V>;
+  using result = decltype(as_mapped(kernel(fetch<V, Contiguous>(std::get<R>(in), 0, width)...)));
+  using lane_statistics = decltype(result::statistics);
+  static_assert(bundle_size<decltype(result::elements)>::value == sizeof...(W),
+                "zermelo: the kernel returns as many elements as there are outputs");
+  constexpr auto each = std::make_index_sequence<bundle_size<lane_statistics>::value>{};
+  using totals = decltype(totals_of(std::declval<lane_statistics&>(), each));
+  totals all = bundle_identity<totals>::make();
+  for (std::int64_t block = begin; block < end; block += map_block) {
+    const std::int64_t stop = (std::min)(end, block + map_block);
+    mask_t<V> bad = is_nan(V(0));
+    auto some = bundle_identity<lane_statistics>::make();
+    const auto one = [&](std::int64_t k, std::int64_t count, const auto&... x) ZERMELO_LAMBDA_INLINE {
+      ((bad = bad | is_nan(x)), ...);
+      const auto r = as_mapped(kernel(x...));
+      (put<V, Contiguous>(std::get<W>(out), k, count, get<W>(r.elements)), ...);
+      merge_into(some, r.statistics, each);
+    };
+    std::int64_t k = block;
+    while (k + width <= stop) {
+      const std::int64_t flush = (std::min)(stop, k + lane_run * width);
+      some = bundle_identity<lane_statistics>::make();
+      for (; k + width <= flush; k += width) one(k, width, fetch<V, Contiguous>(std::get<R>(in), k, width)...);
+      merge_into(all, totals_of(some, each), each);
+    }
+    if (k < stop) {  // the tail, one by one
+      using T = typename value_traits<V>::scalar;
+      for (; k < stop; ++k) {
+        const auto single = [&](const auto&... x) ZERMELO_LAMBDA_INLINE {
+          ((bad = bad | mask_t<V>(is_nan(x))), ...);
+          const auto r = as_mapped(kernel(x...));
+          (put<T, Contiguous>(std::get<W>(out), k, 1, get<W>(r.elements)), ...);
+          merge_into(all, totals_of(r.statistics, each), each);
+        };
+        single(fetch<T, Contiguous>(std::get<R>(in), k, 1)...);
+      }
+    }
+    if (any(bad)) {
+      fault.block = block;
+      return all;
+    }
+  }
+  return all;
+}
+
+/// Names the first NaN of a block that has one.
+template <class In, std::size_t... R>
+[[noreturn]] void refuse_nan(const In& in, std::int64_t block, std::int64_t end, std::index_sequence<R...>) {
+  for (std::int64_t k = block; k < end; ++k) {
+    const auto check = [&](const auto& c) {
+      if (is_nan(static_cast<double>(c.view.element(k)))) throw domain_error(c.name, k, "is not a number");
+    };
+    (check(std::get<R>(in)), ...);
+  }
+  throw domain_error("kernel", block, "gave no number");
+}
+
+template <class P, class Kernel, class In, class Out, std::size_t... R, std::size_t... W>
+auto run_map(P&& policy, const Kernel& kernel, const In& in, const Out& out, std::index_sequence<R...> read,
+             std::index_sequence<W...> write) {
+  using T = typename compute_in<std::tuple_element_t<R, In>..., std::tuple_element_t<W, Out>...>::type;
+  using V = value_of<P, T>;
+  const std::int64_t n = std::get<0>(in).view.size();
+  bool contiguous = true;
+  const auto inspect = [&]<class C>(const C& c) {
+    if constexpr (!std::is_same_v<C, no_column>) {
+      if (c.view.size() != n)
+        throw shape_error(c.name, std::to_string(c.view.size()) + " elements, expected as many as " +
+                                      std::get<0>(in).name + ", " + std::to_string(n));
+      contiguous = contiguous && c.contiguous;
+    }
+  };
+  (inspect(std::get<R>(in)), ...);
+  (inspect(std::get<W>(out)), ...);
+
+  std::int64_t length = (n + map_tiles - 1) / map_tiles;
+  length = (std::max)(map_block, (length + map_block - 1) / map_block * map_block);
+  const std::int64_t tiles = (n + length - 1) / length;
+  map_fault none;
+  using totals = decltype(map_tile<V, true>(kernel, in, out, 0, 0, none, read, write));
+  totals parts[map_tiles];
+  map_fault faults[map_tiles];
+  for_each_tile(policy, tiles, [&](std::int64_t t) {
+    const std::int64_t begin = t * length, end = (std::min)(n, begin + length);
+    auto& part = parts[static_cast<std::size_t>(t)];
+    auto& fault = faults[static_cast<std::size_t>(t)];
+    part = contiguous ? map_tile<V, true>(kernel, in, out, begin, end, fault, read, write)
+                      : map_tile<V, false>(kernel, in, out, begin, end, fault, read, write);
+  });
+  constexpr auto each = std::make_index_sequence<bundle_size<totals>::value>{};
+  totals all = bundle_identity<totals>::make();
+  for (std::int64_t t = 0; t < tiles; ++t) {
+    if (const std::int64_t block = faults[t].block; block >= 0)
+      refuse_nan(in, block, (std::min)(n, block + map_block), read);
+    merge_into(all, parts[t], each);
+  }
+  return all;
+}
+
+}  // namespace detail::inline ZERMELO_ISA
+
+inline namespace ZERMELO_ISA {
+
+/// Applies a kernel to every element of the inputs, writes what it returns, and merges its statistics.
+///
+///   (outputs[k], sₖ) = kernel(inputs[k]),   result = s₀ ⊕ s₁ ⊕ …
+///
+/// kernel   straight-line, generic in its value type V: `template <class V> auto operator()(V…) const` returns a V for
+///          one output, or mapped{bundle(outputs…), bundle(total(v), largest(w), …)}
+/// inputs, outputs  tensors of float or double with equal numbers of elements, taken in row-major order; an output may
+///          be exactly an input, and must not overlap one otherwise. Arithmetic is in double if any tensor is.
+/// Errors: shape_error naming the tensor; domain_error naming the tensor and the position of the first NaN. After an
+///          error, outputs are unspecified.
+/// Cost: one pass; allocates nothing. The tree of merges depends on the number of elements alone.
+template <host_policy P, class Kernel, class... X, class... Y>
+auto map_reduce(P&& policy, const Kernel& kernel, const inputs<X...>& in, const outputs<Y...>& out) {
+  static_assert(sizeof...(X) >= 1 && sizeof...(X) <= 8 && sizeof...(Y) <= 8, "zermelo: 1 to 8 inputs, 0 to 8 outputs");
+  return [&]<std::size_t... R, std::size_t... W>(std::index_sequence<R...> read, std::index_sequence<W...> write) {
+    return detail::run_map(
+        policy, kernel, std::tuple(detail::column_of(std::get<R>(in.tensors), detail::input_names[R])...),
+        std::tuple(detail::column_of(std::get<W>(out.tensors), detail::output_names[W])...), read, write);
+  }
+  (std::index_sequence_for<X...>{}, std::index_sequence_for<Y...>{});
+}
+
+template <class Kernel, class... X, class... Y>
+auto map_reduce(const Kernel& kernel, const inputs<X...>& in, const outputs<Y...>& out) {
+  return map_reduce(simd{}, kernel, in, out);
+}
+
+template <host_policy P, class Kernel, class... X>
+auto map_reduce(P&& policy, const Kernel& kernel, const inputs<X...>& in) {
+  return map_reduce(policy, kernel, in, outputs<>());
+}
+
+template <class Kernel, class... X>
+auto map_reduce(const Kernel& kernel, const inputs<X...>& in) {
+  return map_reduce(simd{}, kernel, in, outputs<>());
+}
+
+}  // namespace ZERMELO_ISA
+}  // namespace zermelo::inline v1
