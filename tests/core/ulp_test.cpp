@@ -12,8 +12,8 @@
 #include "catch.hpp"
 
 // The largest error of each function in units of the last place, against long double, over a sweep of the whole range.
-// The bounds are what docs/precision.md publishes: the largest error measured with and without fused multiply-add,
-// rounded up to a tenth.
+// The bounds are those of docs/precision.md: the largest error measured there, on more points than here, with and without
+// fused multiply-add, rounded up to a tenth.
 
 namespace zm = zermelo;
 
@@ -51,13 +51,13 @@ long double exact_log1mexp(long double x) {
 
 const std::vector<function>& functions() {
   static const std::vector<function> all = {
-      ENTRY(exp, 1.1, 1.1, [](long double x) { return std::exp(x); }),
-      ENTRY(expm1, 1.8, 2.1, [](long double x) { return std::expm1(x); }),
-      ENTRY(log, 0.8, 0.8, [](long double x) { return std::log(x); }),
+      ENTRY(exp, 1.2, 1.1, [](long double x) { return std::exp(x); }),
+      ENTRY(expm1, 2, 2.1, [](long double x) { return std::expm1(x); }),
+      ENTRY(log, 0.9, 0.8, [](long double x) { return std::log(x); }),
       ENTRY(log1p, 1.4, 1.3, [](long double x) { return std::log1p(x); }),
-      ENTRY(softplus, 2.3, 2.3, exact_softplus),
-      ENTRY(sigmoid, 2.2, 2.3, exact_sigmoid),
-      ENTRY(log_sigmoid, 2.3, 2.3, [](long double x) { return -exact_softplus(-x); }),
+      ENTRY(softplus, 2.5, 2.3, exact_softplus),
+      ENTRY(sigmoid, 2.4, 2.3, exact_sigmoid),
+      ENTRY(log_sigmoid, 2.5, 2.3, [](long double x) { return -exact_softplus(-x); }),
       ENTRY(log1mexp, 2.1, 2.1, exact_log1mexp),
       ENTRY(tanh, 2.5, 2.5, [](long double x) { return std::tanh(x); }),
   };
