@@ -64,9 +64,13 @@ mapped(E, S) -> mapped<E, S>;
 template <class V>
 struct total {
   V value;
-  ZERMELO_FN static total identity() { return {V(0)}; }
-  ZERMELO_FN friend total merge(total a, total b) { return {a.value + b.value}; }
-  ZERMELO_INLINE friend total<double> over_lanes(total a) { return {static_cast<double>(reduce_add(a.value))}; }
+  total() = default;
+  ZERMELO_FN constexpr explicit total(V v) : value(v) {}
+  ZERMELO_FN static total identity() { return total(V(0)); }
+  ZERMELO_FN friend total merge(total a, total b) { return total(a.value + b.value); }
+  ZERMELO_INLINE friend total<double> over_lanes(total a) {
+    return total<double>(static_cast<double>(reduce_add(a.value)));
+  }
 };
 template <class V>
 total(V) -> total<V>;
@@ -75,9 +79,13 @@ total(V) -> total<V>;
 template <class V>
 struct largest {
   V value;
-  ZERMELO_FN static largest identity() { return {-detail::infinity<V>()}; }
-  ZERMELO_FN friend largest merge(largest a, largest b) { return {(max)(a.value, b.value)}; }
-  ZERMELO_INLINE friend largest<double> over_lanes(largest a) { return {static_cast<double>(reduce_max(a.value))}; }
+  largest() = default;
+  ZERMELO_FN constexpr explicit largest(V v) : value(v) {}
+  ZERMELO_FN static largest identity() { return largest(-detail::infinity<V>()); }
+  ZERMELO_FN friend largest merge(largest a, largest b) { return largest((max)(a.value, b.value)); }
+  ZERMELO_INLINE friend largest<double> over_lanes(largest a) {
+    return largest<double>(static_cast<double>(reduce_max(a.value)));
+  }
 };
 template <class V>
 largest(V) -> largest<V>;
@@ -86,9 +94,13 @@ largest(V) -> largest<V>;
 template <class V>
 struct smallest {
   V value;
-  ZERMELO_FN static smallest identity() { return {detail::infinity<V>()}; }
-  ZERMELO_FN friend smallest merge(smallest a, smallest b) { return {(min)(a.value, b.value)}; }
-  ZERMELO_INLINE friend smallest<double> over_lanes(smallest a) { return {static_cast<double>(reduce_min(a.value))}; }
+  smallest() = default;
+  ZERMELO_FN constexpr explicit smallest(V v) : value(v) {}
+  ZERMELO_FN static smallest identity() { return smallest(detail::infinity<V>()); }
+  ZERMELO_FN friend smallest merge(smallest a, smallest b) { return smallest((min)(a.value, b.value)); }
+  ZERMELO_INLINE friend smallest<double> over_lanes(smallest a) {
+    return smallest<double>(static_cast<double>(reduce_min(a.value)));
+  }
 };
 template <class V>
 smallest(V) -> smallest<V>;
@@ -106,7 +118,7 @@ template <class... X>
 struct inputs {
   std::tuple<X&...> tensors;
   ZERMELO_INLINE explicit inputs(X&&... x) : tensors(x...) {}
-  ZERMELO_INLINE explicit inputs(X&... x) : tensors(x...) {}
+  ZERMELO_INLINE explicit inputs(X&... x) requires(sizeof...(X) > 0) : tensors(x...) {}
 };
 template <class... X>
 inputs(X&&...) -> inputs<std::remove_reference_t<X>...>;
@@ -114,7 +126,7 @@ template <class... X>
 struct outputs {
   std::tuple<X&...> tensors;
   ZERMELO_INLINE explicit outputs(X&&... x) : tensors(x...) {}
-  ZERMELO_INLINE explicit outputs(X&... x) : tensors(x...) {}
+  ZERMELO_INLINE explicit outputs(X&... x) requires(sizeof...(X) > 0) : tensors(x...) {}
 };
 template <class... X>
 outputs(X&&...) -> outputs<std::remove_reference_t<X>...>;
