@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "zermelo/core/value.hpp"
-
 #include <benchmark/benchmark.h>
 
 #include <cmath>
@@ -8,6 +6,7 @@
 #include <vector>
 
 #include "zermelo/core/simd.hpp"
+#include "zermelo/core/value.hpp"
 
 #if __has_include(<xsimd/xsimd.hpp>) && defined(__x86_64__)
 #pragma GCC diagnostic push
@@ -38,8 +37,8 @@ std::vector<T> arguments(std::size_t count, double low, double high) {
 }
 
 void report(benchmark::State& state, std::size_t count) {
-  state.counters["ns"] = benchmark::Counter(static_cast<double>(count) * 1e-9,
-                                            benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+  state.counters["ns"] = benchmark::Counter(
+      static_cast<double>(count) * 1e-9, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }
 
 // One function in cache ----------------------------------------------------------------------------------------------
@@ -119,7 +118,8 @@ constexpr std::size_t block = 4096;
 }
 
 /// The scalar source, in blocks of lanes that the compiler may vectorise by itself.
-[[gnu::noinline]] double pair_loss_scalars(const float* chosen, const float* rejected, float* slope, std::size_t count) {
+[[gnu::noinline]] double pair_loss_scalars(const float* chosen, const float* rejected, float* slope,
+                                           std::size_t count) {
   double sum = 0;
   for (std::size_t start = 0; start < count; start += block) {
     constexpr std::size_t lanes = 16;
@@ -200,11 +200,11 @@ void pairs_in_cache(benchmark::State& state, F f) {
   report(state, block);
 }
 
-#define ROW(T, function, low, high, libm)                                                                              \
-  benchmark::RegisterBenchmark(#function "<" #T ">/zermelo pack", map_in_cache<zermelo_pack, T, decltype(of_##function)>, \
-                               of_##function, low, high);                                                              \
-  benchmark::RegisterBenchmark(#function "<" #T ">/zermelo scalar",                                                    \
-                               map_in_cache<scalar_loop, T, decltype(of_##function)>, of_##function, low, high);       \
+#define ROW(T, function, low, high, libm)                                                                         \
+  benchmark::RegisterBenchmark(#function "<" #T ">/zermelo pack",                                                 \
+                               map_in_cache<zermelo_pack, T, decltype(of_##function)>, of_##function, low, high); \
+  benchmark::RegisterBenchmark(#function "<" #T ">/zermelo scalar",                                               \
+                               map_in_cache<scalar_loop, T, decltype(of_##function)>, of_##function, low, high);  \
   benchmark::RegisterBenchmark(#function "<" #T ">/libm", map_in_cache<scalar_loop, T, decltype(libm)>, libm, low, high)
 #define XSIMD_ROW(T, function, low, high, f) \
   benchmark::RegisterBenchmark(#function "<" #T ">/xsimd", map_in_cache<xsimd_batch, T, decltype(f)>, f, low, high)

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "zermelo/core/simd.hpp"
-#include "zermelo/core/value.hpp"
-
 #include <cmath>
 #include <limits>
 
 #include "catch.hpp"
+#include "zermelo/core/simd.hpp"
+#include "zermelo/core/value.hpp"
 
 // What holds under -ffast-math: this file is compiled with it. Numbers are made and judged by their bits, since the
 // compiler may assume here that there are no NaNs.
@@ -46,7 +45,8 @@ double exact_log1mexp(double x) { return x > -0.69 ? std::log(-std::expm1(x)) : 
 /// Relative distance in units of T's ε.
 template <class T>
 double epsilons(T y, double exact) {
-  return std::fabs(static_cast<double>(y) - exact) / std::fabs(exact) / static_cast<double>(std::numeric_limits<T>::epsilon());
+  return std::fabs(static_cast<double>(y) - exact) / std::fabs(exact) /
+         static_cast<double>(std::numeric_limits<T>::epsilon());
 }
 
 }  // namespace

@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "zermelo/core/simd.hpp"
-#include "zermelo/core/value.hpp"
-
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -10,6 +7,8 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "zermelo/core/simd.hpp"
+#include "zermelo/core/value.hpp"
 
 // The largest error of each function in units of the last place, against long double, over a sweep of the whole range.
 // The bounds are those of docs/precision.md: the largest error measured there, on more points than here, with and without
@@ -33,21 +32,17 @@ struct function {
 template <class T>
 using lanes = zm::native_pack<T>;
 
-#define ENTRY(name, bound_float, bound_double, ...)                                                   \
-  function {                                                                                          \
-    #name, [](float x) { return zm::name(x); }, [](double x) { return zm::name(x); },                 \
-        [](const float* x, float* y) { zm::name(lanes<float>::load(x)).store(y); },                   \
-        [](const double* x, double* y) { zm::name(lanes<double>::load(x)).store(y); }, __VA_ARGS__,   \
-        bound_float, bound_double                                                                     \
+#define ENTRY(name, bound_float, bound_double, ...)                                                              \
+  function {                                                                                                     \
+    #name, [](float x) { return zm::name(x); }, [](double x) { return zm::name(x); },                            \
+        [](const float* x, float* y) { zm::name(lanes<float>::load(x)).store(y); },                              \
+        [](const double* x, double* y) { zm::name(lanes<double>::load(x)).store(y); }, __VA_ARGS__, bound_float, \
+        bound_double                                                                                             \
   }
 
 long double exact_softplus(long double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }
-long double exact_sigmoid(long double x) {
-  return x > 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x));
-}
-long double exact_log1mexp(long double x) {
-  return x > -0.69L ? std::log(-std::expm1(x)) : std::log1p(-std::exp(x));
-}
+long double exact_sigmoid(long double x) { return x > 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x)); }
+long double exact_log1mexp(long double x) { return x > -0.69L ? std::log(-std::expm1(x)) : std::log1p(-std::exp(x)); }
 
 const std::vector<function>& functions() {
   static const std::vector<function> all = {
@@ -92,8 +87,24 @@ std::vector<T> sweep() {
   for (bits i = 0; i < strides; ++i) points.push_back(traits::from_bits(i * stride));
   for (int i = -100000; i <= 100000; ++i) points.push_back(static_cast<T>(i * 2.03e-4));
 
-  std::vector<T> notable = {0, limits::denorm_min(), (limits::min)(), (limits::max)(), limits::infinity(), limits::epsilon(),
-                            1, 2, 20, 40, 88, 89, 104, 700, 709, 710, 745, 746};
+  std::vector<T> notable = {0,
+                            limits::denorm_min(),
+                            (limits::min)(),
+                            (limits::max)(),
+                            limits::infinity(),
+                            limits::epsilon(),
+                            1,
+                            2,
+                            20,
+                            40,
+                            88,
+                            89,
+                            104,
+                            700,
+                            709,
+                            710,
+                            745,
+                            746};
   for (int k = 0; k < 1100; ++k) {
     notable.push_back(static_cast<T>((k + 0.5) * 0.6931471805599453));  // where exp changes its exponent
     notable.push_back(static_cast<T>(k * 0.6931471805599453));

@@ -100,8 +100,8 @@ TEST_CASE("infinite arguments give the exact limit") {
 
 TEST_CASE("NaN comes out where NaN went in, whatever its payload, and outside the domain") {
   using traits = zm::value_traits<double>;
-  for (const double x : {not_a_number, -not_a_number, traits::from_bits(0x7ff8000000000fffu),
-                         traits::from_bits(0xfff80deadbeef7ffu)}) {
+  for (const double x :
+       {not_a_number, -not_a_number, traits::from_bits(0x7ff8000000000fffu), traits::from_bits(0xfff80deadbeef7ffu)}) {
     for (const double y : {zm::exp(x), zm::expm1(x), zm::log(x), zm::log1p(x), zm::softplus(x), zm::sigmoid(x),
                            zm::log_sigmoid(x), zm::log1mexp(x), zm::tanh(x), zm::abs(x)})
       CHECK(std::isnan(y));

@@ -130,25 +130,33 @@ struct pack {
   ZERMELO_INLINE pack& operator*=(pack b) { return *this = *this * b; }
   ZERMELO_INLINE pack& operator/=(pack b) { return *this = *this / b; }
   /// a·b + c in one expression, which compilers turn into one instruction where there is one.
-  ZERMELO_INLINE friend pack multiply_add(pack a, pack b, pack c) {
-    return pack(native(a.lanes * b.lanes + c.lanes));
-  }
+  ZERMELO_INLINE friend pack multiply_add(pack a, pack b, pack c) { return pack(native(a.lanes * b.lanes + c.lanes)); }
 
   // Bits, of integers.
 
-  ZERMELO_INLINE friend pack operator&(pack a, pack b) requires std::is_integral_v<T> {
+  ZERMELO_INLINE friend pack operator&(pack a, pack b)
+    requires std::is_integral_v<T>
+  {
     return pack(native(a.lanes & b.lanes));
   }
-  ZERMELO_INLINE friend pack operator|(pack a, pack b) requires std::is_integral_v<T> {
+  ZERMELO_INLINE friend pack operator|(pack a, pack b)
+    requires std::is_integral_v<T>
+  {
     return pack(native(a.lanes | b.lanes));
   }
-  ZERMELO_INLINE friend pack operator^(pack a, pack b) requires std::is_integral_v<T> {
+  ZERMELO_INLINE friend pack operator^(pack a, pack b)
+    requires std::is_integral_v<T>
+  {
     return pack(native(a.lanes ^ b.lanes));
   }
-  ZERMELO_INLINE friend pack operator<<(pack a, int n) requires std::is_integral_v<T> {
+  ZERMELO_INLINE friend pack operator<<(pack a, int n)
+    requires std::is_integral_v<T>
+  {
     return pack(native(a.lanes << static_cast<T>(n)));
   }
-  ZERMELO_INLINE friend pack operator>>(pack a, int n) requires std::is_integral_v<T> {
+  ZERMELO_INLINE friend pack operator>>(pack a, int n)
+    requires std::is_integral_v<T>
+  {
     return pack(native(a.lanes >> static_cast<T>(n)));
   }
 

@@ -387,7 +387,7 @@ ZERMELO_FN V negative_abs(V x) {
 template <class V>
 struct logarithm {
   V fraction;
-  V exponent;                            ///< k
+  V exponent;                             ///< k
   typename value_traits<V>::bits biased;  ///< k + bias
 };
 
@@ -405,7 +405,8 @@ ZERMELO_FN logarithm<V> split(V x, V bias) {
   const bits shifted = traits::to_bits(x) + bits(one - root_half);
   const bits biased = shifted >> form::fraction_bits;
   const V integer = traits::from_bits(biased | bits(unit)) - power_of_two<V>(form::fraction_bits);
-  return {traits::from_bits((shifted & bits(form::fraction)) + bits(root_half)) - V(1), traits::settle(integer - bias), biased};
+  return {traits::from_bits((shifted & bits(form::fraction)) + bits(root_half)) - V(1), traits::settle(integer - bias),
+          biased};
 }
 
 /// 2^−k of a split number, |k| < bias.
@@ -445,9 +446,10 @@ ZERMELO_FN V exp(V x) {
   using scalar = scalar_t<V>;
   using constants = detail::approximation<scalar>;
   const mask_t<V> low = x < V(0);
-  const auto e = detail::reduce(x, select(low, V(detail::rounder<scalar>(constants::offset)),
-                                          V(detail::rounder<scalar>(-constants::offset))));
-  const V unscale = select(low, detail::power_of_two<V>(-constants::offset), detail::power_of_two<V>(constants::offset));
+  const auto e = detail::reduce(
+      x, select(low, V(detail::rounder<scalar>(constants::offset)), V(detail::rounder<scalar>(-constants::offset))));
+  const V unscale =
+      select(low, detail::power_of_two<V>(-constants::offset), detail::power_of_two<V>(constants::offset));
   const V power = detail::vanish(x, ((V(1) + e.less_one) * e.scale) * unscale);
   return detail::keep_nan(x, select(x > V(constants::largest), detail::infinity<V>(), power));
 }
@@ -461,8 +463,8 @@ ZERMELO_FN V expm1(V x) {
   const auto e = detail::reduce(x, select(huge, V(detail::rounder<scalar>(-1)), V(detail::rounder<scalar>(0))));
   const V inside =
       multiply_add(e.scale, e.less_one, value_traits<V>::settle(e.scale - V(1))) * select(huge, V(2), V(1));
-  return detail::keep_nan(x, select(x > V(constants::largest), detail::infinity<V>(),
-                                    select(x < V(constants::minus_one), V(-1), inside)));
+  return detail::keep_nan(
+      x, select(x > V(constants::largest), detail::infinity<V>(), select(x < V(constants::minus_one), V(-1), inside)));
 }
 
 /// log x; −∞ at 0, NaN below.
@@ -471,9 +473,9 @@ ZERMELO_FN V log(V x) {
   const V given = value_traits<V>::settle(x);  // where x == 0, -ffast-math may put 0 for x
   using form = detail::layout<scalar_t<V>>;
   const mask_t<V> subnormal = x < detail::power_of_two<V>(1 - static_cast<int>(form::bias));
-  const auto p = detail::split(select(subnormal, x * detail::power_of_two<V>(form::fraction_bits), x),
-                               select(subnormal, V(static_cast<int>(form::bias) + form::fraction_bits),
-                                      V(static_cast<int>(form::bias))));
+  const auto p = detail::split(
+      select(subnormal, x * detail::power_of_two<V>(form::fraction_bits), x),
+      select(subnormal, V(static_cast<int>(form::bias) + form::fraction_bits), V(static_cast<int>(form::bias))));
   const V inside = select(x < detail::infinity<V>(), detail::log_sum(p.exponent, p.fraction), x);
   const V edge = select(x == V(0), -detail::infinity<V>(), detail::not_a_number<V>());
   return detail::keep_nan(given, select(x > V(0), inside, edge));
@@ -487,8 +489,8 @@ ZERMELO_FN V log1p(V x) {
   const auto p = detail::split(V(1) + x, V(static_cast<int>(form::bias)));
   // 1 + x = 2ᵏ(1 + f): f = x·2⁻ᵏ + (2⁻ᵏ − 1) is rounded once, and is x itself where k = 0.
   const V scale = detail::inverse_power<V>(p.biased);
-  const V f = select(x < detail::power_of_two<V>(form::fraction_bits + 2), multiply_add(x, scale, value_traits<V>::settle(scale - V(1))),
-                     p.fraction);
+  const V f = select(x < detail::power_of_two<V>(form::fraction_bits + 2),
+                     multiply_add(x, scale, value_traits<V>::settle(scale - V(1))), p.fraction);
   const V inside = select(x < detail::infinity<V>(), detail::log_sum(p.exponent, f), x);
   const V edge = select(x == V(-1), -detail::infinity<V>(), detail::not_a_number<V>());
   return detail::keep_nan(given, select(x > V(-1), inside, edge));
@@ -506,13 +508,13 @@ ZERMELO_FN V log1mexp(V x) {
   const V unscale = detail::power_of_two<V>(-constants::offset);
   const V power = e.scale * unscale;
   const V vanishing = multiply_add(-power, e.less_one, value_traits<V>::settle(V(1) - power));  // 1 − eˣ for x near 0
-  const V small = detail::vanish(x, ((V(1) + e.less_one) * e.scale) * unscale);  // eˣ for x far below
+  const V small = detail::vanish(x, ((V(1) + e.less_one) * e.scale) * unscale);                 // eˣ for x far below
   const mask_t<V> near = x > V(-constants::ln2_high);
   const V u = select(near, vanishing, V(1) - small);
   const mask_t<V> subnormal = u < detail::power_of_two<V>(1 - static_cast<int>(form::bias));
-  const auto p = detail::split(select(subnormal, u * detail::power_of_two<V>(form::fraction_bits), u),
-                               select(subnormal, V(static_cast<int>(form::bias) + form::fraction_bits),
-                                      V(static_cast<int>(form::bias))));
+  const auto p = detail::split(
+      select(subnormal, u * detail::power_of_two<V>(form::fraction_bits), u),
+      select(subnormal, V(static_cast<int>(form::bias) + form::fraction_bits), V(static_cast<int>(form::bias))));
   const V scale = detail::inverse_power<V>(p.biased);
   const V f = select(near, p.fraction, multiply_add(-small, scale, value_traits<V>::settle(scale - V(1))));
   const V edge = select(x == V(0), -detail::infinity<V>(), detail::not_a_number<V>());
@@ -565,8 +567,8 @@ ZERMELO_FN V tanh(V x) {
   using form = detail::layout<scalar_t<V>>;
   const V t = expm1(V(2) * detail::negative_abs(x));
   const V magnitude = (-t) / (V(2) + t);
-  return detail::keep_nan(x, traits::from_bits((traits::to_bits(magnitude) & bits(~form::sign)) |
-                                               (traits::to_bits(x) & bits(form::sign))));
+  return detail::keep_nan(
+      x, traits::from_bits((traits::to_bits(magnitude) & bits(~form::sign)) | (traits::to_bits(x) & bits(form::sign))));
 }
 
 }  // namespace zermelo::inline v1
