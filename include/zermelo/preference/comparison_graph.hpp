@@ -179,102 +179,143 @@ struct entry_sums {
   double squares[3] = {};  ///< of the battles' weights
 };
 
+/// A battle as its row's item sees it: opponent·4 + code, and which battle it was if that matters.
+template <class Key>
+struct plain_entry {
+  std::uint32_t row;
+  Key key;
+  ZERMELO_INLINE std::int64_t battle() const { return 0; }
+  ZERMELO_INLINE void set_battle(std::int64_t) {}
+  ZERMELO_INLINE friend bool operator<(const plain_entry& a, const plain_entry& b) { return a.key < b.key; }
+};
+template <class Key, class Index>
+struct indexed_entry {
+  std::uint32_t row;
+  Key key;
+  Index index;
+  ZERMELO_INLINE std::int64_t battle() const { return static_cast<std::int64_t>(index); }
+  ZERMELO_INLINE void set_battle(std::int64_t k) { index = static_cast<Index>(k); }
+  ZERMELO_INLINE friend bool operator<(const indexed_entry& a, const indexed_entry& b) {
+    return (a.key >> 2) != (b.key >> 2) ? a.key < b.key : a.index < b.index;
+  }
+};
+
 /// Builds compressed rows from the battles, or records of battles, k of [0, m).
 ///
 /// first(k), second(k)  the pair;  code(k)  two bits, and other(code) what they are in the second item's row
-/// add(k, code, sums)   adds battle k to an entry; k is only told if Indexed, which costs memory
-/// Counting sort by row, then a sort inside each row; what belongs together is added in the order of the battles.
+/// add(battle, code, sums)  adds an entry's battle to the sums of its pair
+/// Entries are partitioned by blocks of rows that fit a cache, then sorted by rows inside each block; what belongs to
+/// one pair is added in the order of the battles.
+template <class Entry, bool Squares, class P, class First, class Second, class Code, class Other, class Add>
+comparison_graph compress_entries(P&& policy, std::int64_t n, std::int64_t m, First first, Second second, Code code,
+                                  Other other, Add add) {
+  using key = decltype(Entry::key);
+  constexpr std::int64_t most_blocks = 1024, chunks = 32;
+  const std::int64_t rows_per_block = (n + most_blocks - 1) / most_blocks;
+  const std::int64_t blocks = (n + rows_per_block - 1) / rows_per_block;
+  const std::int64_t per_chunk = (m + chunks - 1) / chunks;
+  const auto over_chunk = [&](std::int64_t c, auto&& visit) {
+    const std::int64_t end = (std::min)(m, (c + 1) * per_chunk);
+    for (std::int64_t k = c * per_chunk; k < end; ++k) visit(k, first(k), second(k));
+  };
+
+  std::vector<std::int64_t> place(static_cast<std::size_t>(blocks * chunks), 0);
+  const auto slot = [&](std::int64_t row, std::int64_t c) {
+    return static_cast<std::size_t>(row / rows_per_block * chunks + c);
+  };
+  for_each_tile(policy, chunks, [&](std::int64_t c) {
+    over_chunk(c, [&](std::int64_t, std::int64_t i, std::int64_t j) { ++place[slot(i, c)], ++place[slot(j, c)]; });
+  });
+  std::int64_t before = 0;
+  for (auto& p : place) {
+    const std::int64_t count = p;
+    p = before;
+    before += count;
+  }
+  std::vector<std::int64_t> block_start(static_cast<std::size_t>(blocks) + 1, 2 * m);
+  for (std::int64_t b = 0; b < blocks; ++b)
+    block_start[static_cast<std::size_t>(b)] = place[static_cast<std::size_t>(b * chunks)];
+  std::vector<Entry> entries(static_cast<std::size_t>(2 * m));
+  for_each_tile(policy, chunks, [&](std::int64_t c) {
+    const auto put = [&](std::int64_t row, std::int64_t opponent, std::uint32_t what, std::int64_t k) {
+      Entry& e = entries[static_cast<std::size_t>(place[slot(row, c)]++)];
+      e.row = static_cast<std::uint32_t>(row);
+      e.key = static_cast<key>(static_cast<key>(opponent) * 4u + what);
+      e.set_battle(k);
+    };
+    over_chunk(c, [&](std::int64_t k, std::int64_t i, std::int64_t j) {
+      const std::uint32_t what = code(k);
+      put(i, j, what, k);
+      put(j, i, other(what), k);
+    });
+  });
+
+  comparison_graph g{.items = n, .battles = m, .dense = false};
+  g.offsets.assign(static_cast<std::size_t>(n) + 1, 0);
+  for_each_tile(policy, blocks, [&](std::int64_t b) {
+    const auto begin = entries.begin() + block_start[static_cast<std::size_t>(b)];
+    const auto end = entries.begin() + block_start[static_cast<std::size_t>(b) + 1];
+    const std::int64_t first_row = b * rows_per_block, rows = (std::min)(n - first_row, rows_per_block);
+    std::vector<std::int64_t> next(static_cast<std::size_t>(rows) + 1, 0);
+    for (auto e = begin; e != end; ++e) ++next[static_cast<std::size_t>(e->row - first_row) + 1];
+    for (std::size_t r = 0; r < static_cast<std::size_t>(rows); ++r) next[r + 1] += next[r];
+    const std::vector<Entry> unsorted(begin, end);
+    for (const Entry& e : unsorted) begin[next[static_cast<std::size_t>(e.row - first_row)]++] = e;
+    for (std::int64_t r = 0, from = 0; r < rows; ++r) {
+      const std::int64_t to = next[static_cast<std::size_t>(r)];
+      std::sort(begin + from, begin + to);
+      std::int64_t unique = 0;
+      for (std::int64_t e = from; e < to; ++e) unique += e == from || (begin[e].key >> 2) != (begin[e - 1].key >> 2);
+      g.offsets[static_cast<std::size_t>(first_row + r) + 1] = unique;
+      from = to;
+    }
+  });
+  for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) g.offsets[i + 1] += g.offsets[i];
+
+  const auto unique = static_cast<std::size_t>(g.offsets.back());
+  bool tied = false;
+  for (std::int64_t k = 0; k < m && !tied; ++k) tied = code(k) == 2;
+  g.opponents.resize(unique);
+  g.wins.resize(unique), g.losses.resize(unique);
+  if (tied) g.ties.resize(unique);
+  if constexpr (Squares) {
+    g.squared_wins.resize(unique), g.squared_losses.resize(unique);
+    if (tied) g.squared_ties.resize(unique);
+  }
+  for_each_tile(policy, blocks, [&](std::int64_t b) {
+    auto e = entries.begin() + block_start[static_cast<std::size_t>(b)];
+    const auto end = entries.begin() + block_start[static_cast<std::size_t>(b) + 1];
+    for (auto k = static_cast<std::size_t>(g.offsets[static_cast<std::size_t>(b * rows_per_block)]); e != end; ++k) {
+      const auto pair = e;
+      entry_sums sums;
+      for (; e != end && e->row == pair->row && (e->key >> 2) == (pair->key >> 2); ++e)
+        add(e->battle(), static_cast<std::uint32_t>(e->key & 3u), sums);
+      g.opponents[k] = static_cast<std::int32_t>(pair->key >> 2);
+      g.losses[k] = sums.sum[0], g.wins[k] = sums.sum[1];
+      if (tied) g.ties[k] = sums.sum[2];
+      if constexpr (Squares) {
+        g.squared_losses[k] = sums.squares[0], g.squared_wins[k] = sums.squares[1];
+        if (tied) g.squared_ties[k] = sums.squares[2];
+      }
+    }
+  });
+  return g;
+}
+
+/// The same with the narrowest entries that hold the ids, and the battles' numbers if Indexed.
 template <bool Indexed, bool Squares, class P, class First, class Second, class Code, class Other, class Add>
 comparison_graph compress(P&& policy, std::int64_t n, std::int64_t m, First first, Second second, Code code,
                           Other other, Add add) {
-  // An entry is opponent·4 + code, in 32 bits where that fits: half of the traffic.
-  const auto with_types = [&]<class Key, class Index>(Key, Index) {
-    struct plain {
-      Key key;
-      ZERMELO_INLINE bool operator<(const plain& b) const { return key < b.key; }
-      ZERMELO_INLINE std::int64_t battle() const { return 0; }
-    };
-    struct indexed {
-      Key key;
-      Index index;
-      ZERMELO_INLINE bool operator<(const indexed& b) const {
-        return (key >> 2) != (b.key >> 2) ? key < b.key : index < b.index;
-      }
-      ZERMELO_INLINE std::int64_t battle() const { return static_cast<std::int64_t>(index); }
-    };
-    using entry = std::conditional_t<Indexed, indexed, plain>;
-
-    comparison_graph g{.items = n, .battles = m, .dense = false};
-    std::vector<std::int64_t> start(static_cast<std::size_t>(n) + 1, 0);
-    for (std::int64_t k = 0; k < m; ++k) {
-      ++start[static_cast<std::size_t>(first(k)) + 1];
-      ++start[static_cast<std::size_t>(second(k)) + 1];
-    }
-    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) start[i + 1] += start[i];
-    std::vector<entry> entries(static_cast<std::size_t>(2 * m));
-    {
-      std::vector<std::int64_t> next(start.begin(), start.end() - 1);
-      const auto put = [&](std::int64_t row, std::int64_t opponent, std::uint32_t c, std::int64_t k) {
-        entry& e = entries[static_cast<std::size_t>(next[static_cast<std::size_t>(row)]++)];
-        e.key = static_cast<Key>(static_cast<Key>(opponent) * 4u + c);
-        if constexpr (Indexed) e.index = static_cast<Index>(k);
-      };
-      for (std::int64_t k = 0; k < m; ++k) {
-        const std::int64_t i = first(k), j = second(k);
-        const std::uint32_t c = code(k);
-        put(i, j, c, k);
-        put(j, i, other(c), k);
-      }
-    }
-
-    constexpr std::int64_t rows_per_tile = 4096;
-    const std::int64_t tiles = (n + rows_per_tile - 1) / rows_per_tile;
-    const auto over_rows = [&](auto&& visit) {
-      for_each_tile(policy, tiles, [&](std::int64_t t) {
-        const std::int64_t last = (std::min)(n, (t + 1) * rows_per_tile);
-        for (std::int64_t i = t * rows_per_tile; i < last; ++i)
-          visit(i, entries.begin() + start[static_cast<std::size_t>(i)],
-                entries.begin() + start[static_cast<std::size_t>(i) + 1]);
-      });
-    };
-    g.offsets.assign(static_cast<std::size_t>(n) + 1, 0);
-    over_rows([&](std::int64_t i, auto begin, auto end) {
-      std::sort(begin, end);
-      std::int64_t unique = 0;
-      for (auto e = begin; e != end; ++e) unique += e == begin || (e->key >> 2) != ((e - 1)->key >> 2);
-      g.offsets[static_cast<std::size_t>(i) + 1] = unique;
-    });
-    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) g.offsets[i + 1] += g.offsets[i];
-    const auto unique = static_cast<std::size_t>(g.offsets.back());
-    g.opponents.resize(unique);
-    for (auto* column : {&g.wins, &g.losses, &g.ties}) column->resize(unique);
-    if constexpr (Squares)
-      for (auto* column : {&g.squared_wins, &g.squared_losses, &g.squared_ties}) column->resize(unique);
-    over_rows([&](std::int64_t i, auto begin, auto end) {
-      auto k = static_cast<std::size_t>(g.offsets[static_cast<std::size_t>(i)]);
-      for (auto e = begin; e != end; ++k) {
-        const Key opponent = e->key >> 2;
-        entry_sums sums;
-        for (; e != end && (e->key >> 2) == opponent; ++e)
-          add(e->battle(), static_cast<std::uint32_t>(e->key & 3u), sums);
-        g.opponents[k] = static_cast<std::int32_t>(opponent);
-        g.losses[k] = sums.sum[0], g.wins[k] = sums.sum[1], g.ties[k] = sums.sum[2];
-        if constexpr (Squares)
-          g.squared_losses[k] = sums.squares[0], g.squared_wins[k] = sums.squares[1],
-          g.squared_ties[k] = sums.squares[2];
-      }
-    });
-    drop_empty_columns(g);
-    return g;
-  };
-  constexpr std::uint64_t short_index = (std::numeric_limits<std::uint32_t>::max)();
+  using u32 = std::uint32_t;
+  using u64 = std::uint64_t;
   const bool short_key = n < (std::int64_t{1} << 30);
-  if constexpr (Indexed) {
-    if (short_key && static_cast<std::uint64_t>(m) <= short_index) return with_types(std::uint32_t{}, std::uint32_t{});
-    return with_types(std::uint64_t{}, std::uint64_t{});
+  if constexpr (!Indexed) {
+    if (short_key) return compress_entries<plain_entry<u32>, Squares>(policy, n, m, first, second, code, other, add);
+    return compress_entries<plain_entry<u64>, Squares>(policy, n, m, first, second, code, other, add);
   } else {
-    if (short_key) return with_types(std::uint32_t{}, std::uint32_t{});
-    return with_types(std::uint64_t{}, std::uint32_t{});
+    if (short_key && static_cast<u64>(m) <= (std::numeric_limits<u32>::max)())
+      return compress_entries<indexed_entry<u32, u32>, Squares>(policy, n, m, first, second, code, other, add);
+    return compress_entries<indexed_entry<u64, u64>, Squares>(policy, n, m, first, second, code, other, add);
   }
 }
 
