@@ -245,6 +245,8 @@ TEST_CASE("The smallest systems, and those without a right-hand side, are solved
     zermelo::solve_laplacian(pair.view(), numbers{1, -1}, two, p);
     CHECK(two[0] == Approx(2).epsilon(1e-15));
     CHECK(two[1] == Approx(-2).epsilon(1e-15));
+    pair.weights = {1e-310, 1e-310};  // as good as no edge
+    CHECK(zermelo::solve_laplacian(pair.view(), numbers{1, -1}, two, p).convergence.status == zermelo::status::stalled);
     numbers nothing{7, 7};
     CHECK(zermelo::solve_laplacian(pair.view(), numbers{0, 0}, nothing, p).convergence.iterations == 0);
     CHECK(nothing == numbers{0, 0});

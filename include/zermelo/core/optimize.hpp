@@ -83,11 +83,12 @@ convergence run_conjugate_gradients(P&& policy, Apply&& apply, Precondition&& pr
   if (!is_finite(of_b[2])) refuse_not_finite(b, "b");
   const double b_mean = parameters.project ? of_b[1] / count : 0;
   const double b_norm = std::sqrt((std::max)(of_b[0] - count * b_mean * b_mean, 0.0));
-  // A constant b is nothing but rounding of zero once projected.
-  if (of_b[2] == 0 || (parameters.project && b_norm <= 1e-15 * std::sqrt(of_b[0]))) {
-    std::fill(x.begin(), x.end(), 0.0);
+  constexpr double smallest_square = 1e-280;
+  if (of_b[2] == 0 || (parameters.project && of_b[0] >= smallest_square && b_norm <= 1e-15 * std::sqrt(of_b[0]))) {
+    std::fill(x.begin(), x.end(), 0.0);  // a constant b is nothing but the rounding of zero, once projected
     return {};
   }
+  if (of_b[0] < smallest_square || !is_finite(of_b[0])) return {0, 1, status::stalled};
   const sums3 of_x = sum([&](std::int64_t first, std::int64_t m) { return moments_tile(x.data() + first, m); });
   if (!is_finite(of_x[2])) refuse_not_finite(x, "x");
   if (parameters.project && of_x[1] != 0) centre(x.data(), of_x[1]);
@@ -282,7 +283,7 @@ inline namespace ZERMELO_ISA {
 /// b [n]; x [n] the start, overwritten by the solution; both functions take (span<const double>, span<double>)
 ///
 /// The residual of the result is ‖b − A x‖ / ‖b‖. With `project`, b and x are taken modulo constants and Σx = 0.
-/// status::stalled: no further digit can be had, or b is not in the range of A. Sums are added in an order that n alone
+/// status::stalled: no further digit can be had, or b is not in the range of A, or ‖b‖² leaves the range of doubles. Sums are added in an order that n alone
 /// decides, so the bits depend on the policy only as far as `apply` and `precondition` let them.
 /// Errors: shape_error; domain_error for a number in b or x that is not finite.
 /// Cost: one apply, one precondition and about 13 n numbers of memory traffic an iteration.
@@ -302,6 +303,12 @@ convergence conjugate_gradients(P&& policy, Apply&& apply, Precondition&& precon
                                 std::span<double> x, const conjugate_gradient_parameters& parameters = {}) {
   conjugate_gradient_workspace work;
   return conjugate_gradients(policy, apply, precondition, b, x, parameters, work);
+}
+
+template <class Apply, class Precondition>
+convergence conjugate_gradients(Apply&& apply, Precondition&& precondition, std::span<const double> b,
+                                std::span<double> x, const conjugate_gradient_parameters& parameters = {}) {
+  return conjugate_gradients(simd{}, apply, precondition, b, x, parameters);
 }
 
 /// Minimises a smooth function by limited-memory BFGS.

@@ -63,7 +63,7 @@ ZERMELO_INLINE double laplacian_row(const raw_laplacian& l, const double* x, std
   for_each_lane(n, [&](std::int64_t i, int) { z[i] = c * inverse[i] * r[i]; });
 }
 
-/// 1 / diagonal of L on rows [first, first + m), 0 where the diagonal is. Checks the rows: returns the first row with
+/// 1 / diagonal of L on rows [first, first + m), 0 where it is not finite. Checks the rows: returns the first row with
 /// a weight that is not finite and ≥ 0, or a column that is out of range or its own; −1 if there is none.
 [[gnu::noinline]] inline std::int64_t invert_diagonal_rows(const raw_laplacian& l, double* __restrict__ inverse,
                                                            std::int64_t first, std::int64_t m) {
@@ -77,8 +77,8 @@ ZERMELO_INLINE double laplacian_row(const raw_laplacian& l, const double* x, std
       s[e & 3] += v;
     }
     if (!good) return i;
-    const double d = (s[0] + s[1]) + (s[2] + s[3]);
-    inverse[i] = d > 0 ? 1 / d : 0;
+    const double d = 1 / ((s[0] + s[1]) + (s[2] + s[3]));
+    inverse[i] = is_finite(d) ? d : 0;
   }
   return -1;
 }
