@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "config.hpp"
+
 /// Errors name the mathematics: what was wrong, where, and what was expected.
 namespace zermelo::inline v1 {
 
@@ -89,7 +91,7 @@ class parse_error : public error {
   std::int64_t line_, column_;
 };
 
-namespace detail {
+namespace detail::inline ZERMELO_ISA {
 
 /// The shortest text that reads back as x.
 inline std::string text(double x) {
@@ -98,5 +100,5 @@ inline std::string text(double x) {
   return {buffer, end};
 }
 
-}  // namespace detail
+}  // namespace detail::inline ZERMELO_ISA
 }  // namespace zermelo::inline v1
