@@ -78,6 +78,8 @@ struct battle_summary {
   std::int64_t records = 0;      ///< without the header
   std::int64_t accepted = 0;     ///< records that were understood
   std::int64_t battles = 0;      ///< = accepted, unless a record counts several outcomes
+  /// Records told how often each item won: a weight w stands for w battles of weight one.
+  bool counted = false;
 };
 
 /// Battles by columns, in the order of the text.

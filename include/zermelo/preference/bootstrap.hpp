@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <numeric>
 #include <span>
 #include <string>
@@ -22,6 +24,7 @@
 #include "../core/statistics.hpp"
 #include "../core/tensor.hpp"
 #include "bradley_terry.hpp"
+#include "inference.hpp"
 
 /// The bootstrap of paired-comparison models in the space of counts: a replicate re-draws how often each outcome of
 /// each pair occurred, not the battles one by one, and is refitted from the estimate it scatters around.
@@ -47,7 +50,16 @@ struct bootstrap_result {
   std::vector<std::int64_t> best_rank = {}, worst_rank = {};  ///< percentile interval of its rank, 1 is best
 };
 
+/// Called while replicates are fitted, with how many are done: observer(done).
+template <class O>
+concept progress_observer = std::invocable<O&, std::int64_t>;
+
 namespace detail {
+
+/// Nobody watches.
+struct unobserved {
+  constexpr void operator()(std::int64_t) const {}
+};
 
 /// Where one unordered pair's counts go: slots 3p + {lost, won, tied} of the draw, and its entries in both rows.
 struct pair_slots {
@@ -168,11 +180,11 @@ class refitter {
 };
 
 /// Fits `replicates` draws: draw(r, counts) writes the outcome counts of replicate r.
-template <class P, class Draw>
+template <class P, class Draw, class Observer = unobserved>
 bootstrap_result run_bootstrap(P&& policy, const bradley_terry& model, const comparison_graph& graph,
                                const std::vector<double>& estimate, std::int64_t replicates, double level,
-                               double tolerance, const comparison_rows& rows, const outcome_counts& outcomes,
-                               Draw draw) {
+                               double tolerance, const comparison_rows& rows, const outcome_counts& outcomes, Draw draw,
+                               Observer&& observer = {}) {
   using inner = std::conditional_t<uses_vector_units<P>, simd, serial>;
   if (!(level > 0 && level < 1))
     throw domain_error("level", domain_error::whole, zermelo::detail::text(level) + ", expected one in (0, 1)");
@@ -189,8 +201,7 @@ bootstrap_result run_bootstrap(P&& policy, const bradley_terry& model, const com
     std::vector<double> curvature, h;
     evaluate<wanted{.curvature = true}>(policy, f, start, at, &curvature);
     dense_hessian(f, at, curvature, h);
-    if (!chord.factor(h, n))
-      throw domain_error("fitted", domain_error::whole, "the information is singular in double precision");
+    if (!chord.factor(h, n)) refuse_singular();
   }
 
   constexpr std::int64_t per_tile = 8;
@@ -198,6 +209,8 @@ bootstrap_result run_bootstrap(P&& policy, const bradley_terry& model, const com
   enum class fate : char { degenerate, limit, converged };
   std::vector<fate> fates(static_cast<std::size_t>(replicates), fate::degenerate);
   std::vector<double> strengths(static_cast<std::size_t>(replicates * n));
+  std::mutex watching;
+  std::int64_t done = 0;
   for_each_tile(policy, tiles, [&](std::int64_t t) {
     refitter<inner> refit(rows, outcomes, model.prior, start, chord, tolerance);
     std::vector<double> counts(outcomes.counts.size());
@@ -207,6 +220,11 @@ bootstrap_result run_bootstrap(P&& policy, const bradley_terry& model, const com
       const bool converged =
           refit.fit(std::span<double>(strengths).subspan(static_cast<std::size_t>(r * n), static_cast<std::size_t>(n)));
       fates[static_cast<std::size_t>(r)] = converged ? fate::converged : fate::limit;
+    }
+    if constexpr (!std::is_same_v<std::remove_cvref_t<Observer>, unobserved>) {
+      const std::lock_guard hold(watching);
+      done += (std::min)(per_tile, replicates - t * per_tile);
+      observer(done);
     }
   });
 
@@ -279,9 +297,13 @@ inline namespace ZERMELO_ISA {
 ///         fitted by components, for parameters; shape_error.
 /// Cost: a few passes over the pairs a replicate, in parallel over replicates; memory 8·replicates·items bytes.
 /// Source: Efron 1979; in the space of counts: FastChat, pull request 3523.
-template <host_policy P>
+///
+/// observer(done)  after every few replicates, with a count that rises to `replicates`: one call at a time, on any
+///                 thread of the policy. What it throws ends the bootstrap.
+template <host_policy P, progress_observer Observer>
 bootstrap_result bootstrap(P&& policy, const bradley_terry& model, const comparison_graph& graph,
-                           const bradley_terry_fit& fitted, const bootstrap_parameters& parameters = {}) {
+                           const bradley_terry_fit& fitted, const bootstrap_parameters& parameters,
+                           Observer&& observer) {
   if (static_cast<std::int64_t>(fitted.strength.size()) != graph.items)
     throw shape_error(
         "fitted", std::to_string(fitted.strength.size()) + " strengths for " + std::to_string(graph.items) + " items");
@@ -304,10 +326,19 @@ bootstrap_result bootstrap(P&& policy, const bradley_terry& model, const compari
   if (total == 0)
     throw domain_error("graph", domain_error::whole, "there are no battles; the bootstrap draws battles again");
   const multinomial_sampler sampler(static_cast<std::int64_t>(total), outcomes.counts);
-  return detail::run_bootstrap(policy, model, graph, fitted.strength, parameters.replicates, parameters.level,
-                               parameters.tolerance, rows, outcomes, [&](std::int64_t r, std::span<double> counts) {
-                                 sampler.draw(parameters.seed, static_cast<std::uint64_t>(r), counts);
-                               });
+  return detail::run_bootstrap(
+      policy, model, graph, fitted.strength, parameters.replicates, parameters.level, parameters.tolerance, rows,
+      outcomes,
+      [&](std::int64_t r, std::span<double> counts) {
+        sampler.draw(parameters.seed, static_cast<std::uint64_t>(r), counts);
+      },
+      observer);
+}
+
+template <host_policy P>
+bootstrap_result bootstrap(P&& policy, const bradley_terry& model, const comparison_graph& graph,
+                           const bradley_terry_fit& fitted, const bootstrap_parameters& parameters = {}) {
+  return bootstrap(policy, model, graph, fitted, parameters, detail::unobserved{});
 }
 
 inline bootstrap_result bootstrap(const bradley_terry& model, const comparison_graph& graph,

@@ -301,6 +301,7 @@ class battle_parser {
                         format_ == battle_format::csv ? "no data: expected a header line"
                                                       : "no data: expected a header line or a JSON object");
     summary_.items = items_.take();
+    summary_.counted = plan_.counts;
     return std::move(summary_);
   }
 
