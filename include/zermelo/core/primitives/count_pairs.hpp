@@ -37,7 +37,7 @@ template <class F, class S, class C>
   if (static_cast<std::int64_t>(first) == static_cast<std::int64_t>(second))
     throw domain_error("second", k, "item " + std::to_string(second) + " is compared with itself");
   throw domain_error(
-      "outcome", k,
+      "outcomes", k,
       "code " + std::to_string(category_code(category)) + ", expected one in [0, " + std::to_string(categories) + ")");
 }
 
@@ -45,7 +45,7 @@ template <class F, class S, class C>
 template <bool UnitStride, class F, class S, class C>
 void count_range(F first, S second, C category, std::int64_t n, std::uint32_t categories, std::int64_t begin,
                  std::int64_t end, std::uint32_t* table) {
-  const auto at = [](auto column, std::int64_t k) { return column.data[UnitStride ? k : k * column.strides[0]]; };
+  const auto at = [](const auto& column, std::int64_t k) { return UnitStride ? column.data[k] : column.element(k); };
   const auto slot_of = [=](std::int64_t k) ZERMELO_LAMBDA_INLINE {
     const auto i = at(first, k);
     const auto j = at(second, k);
@@ -97,7 +97,7 @@ void count_pairs(P&& policy, const F& first, const S& second, const C& category,
     throw shape_error("second",
                       "length " + std::to_string(s.size()) + ", expected that of first, " + std::to_string(m));
   if (c.size() != m)
-    throw shape_error("outcome",
+    throw shape_error("outcomes",
                       "length " + std::to_string(c.size()) + ", expected that of first, " + std::to_string(m));
   if (n < 0 || n > detail::count_pairs_limit)
     throw domain_error(

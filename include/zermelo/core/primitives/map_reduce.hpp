@@ -60,7 +60,7 @@ template <class E, class S>
 mapped(E, S) -> mapped<E, S>;
 
 /// Statistics are monoids. This one adds up what the elements give; a lane of floats is flushed into doubles
-/// every 256 elements.
+/// every 32 elements.
 template <class V>
 struct total {
   V value;
@@ -117,16 +117,18 @@ struct named {
 template <class... X>
 struct inputs {
   std::tuple<X&...> tensors;
-  ZERMELO_INLINE explicit inputs(X&&... x) : tensors(x...) {}
-  ZERMELO_INLINE explicit inputs(X&... x) requires(sizeof...(X) > 0) : tensors(x...) {}
+  template <class... Y>
+    requires(sizeof...(Y) == sizeof...(X) && (std::is_same_v<std::remove_reference_t<Y>, X> && ...))
+  ZERMELO_INLINE explicit inputs(Y&&... x) : tensors(x...) {}
 };
 template <class... X>
 inputs(X&&...) -> inputs<std::remove_reference_t<X>...>;
 template <class... X>
 struct outputs {
   std::tuple<X&...> tensors;
-  ZERMELO_INLINE explicit outputs(X&&... x) : tensors(x...) {}
-  ZERMELO_INLINE explicit outputs(X&... x) requires(sizeof...(X) > 0) : tensors(x...) {}
+  template <class... Y>
+    requires(sizeof...(Y) == sizeof...(X) && (std::is_same_v<std::remove_reference_t<Y>, X> && ...))
+  ZERMELO_INLINE explicit outputs(Y&&... x) : tensors(x...) {}
 };
 template <class... X>
 outputs(X&&...) -> outputs<std::remove_reference_t<X>...>;
@@ -185,7 +187,7 @@ inline constexpr const char* output_names[] = {"output 0", "output 1", "output 2
 /// Elements that are mapped between two looks at what went wrong.
 inline constexpr std::int64_t map_block = 4096;
 /// Elements that one lane adds up in its own precision before it is flushed into doubles.
-inline constexpr std::int64_t lane_run = 256;
+inline constexpr std::int64_t lane_run = 32;
 /// Tiles at most; their number depends on the elements alone.
 inline constexpr std::int64_t map_tiles = 256;
 
@@ -275,12 +277,13 @@ ZERMELO_INLINE auto map_tile(const Kernel& kernel, const In& in, const Out& out,
     const std::int64_t stop = (std::min)(end, block + map_block);
     mask_t<V> bad = is_nan(V(0));
     auto some = bundle_identity<lane_statistics>::make();
-    const auto one = [&](std::int64_t k, std::int64_t count, const auto&... x) ZERMELO_LAMBDA_INLINE {
-      ((bad = bad | is_nan(x)), ...);
-      const auto r = as_mapped(kernel(x...));
-      (put<V, Contiguous>(std::get<W>(out), k, count, get<W>(r.elements)), ...);
-      merge_into(some, r.statistics, each);
-    };
+    const auto one = [&]([[maybe_unused]] std::int64_t k, [[maybe_unused]] std::int64_t count, const auto&... x)
+                         ZERMELO_LAMBDA_INLINE {
+                           ((bad = bad | is_nan(x)), ...);
+                           const auto r = as_mapped(kernel(x...));
+                           (put<V, Contiguous>(std::get<W>(out), k, count, get<W>(r.elements)), ...);
+                           merge_into(some, r.statistics, each);
+                         };
     std::int64_t k = block;
     while (k + width <= stop) {
       const std::int64_t flush = (std::min)(stop, k + lane_run * width);
@@ -384,8 +387,7 @@ auto map_reduce(P&& policy, const Kernel& kernel, const inputs<X...>& in, const 
     return detail::run_map(
         policy, kernel, std::tuple(detail::column_of(std::get<R>(in.tensors), detail::input_names[R])...),
         std::tuple(detail::column_of(std::get<W>(out.tensors), detail::output_names[W])...), read, write);
-  }
-  (std::index_sequence_for<X...>{}, std::index_sequence_for<Y...>{});
+  }(std::index_sequence_for<X...>{}, std::index_sequence_for<Y...>{});
 }
 
 template <class Kernel, class... X, class... Y>
