@@ -14,6 +14,7 @@
 #include "config.hpp"
 #include "detail/aggregation.hpp"
 #include "detail/laplacian_rows.hpp"
+#include "detail/tile_scheduler.hpp"
 #include "detail/vector_tiles.hpp"
 #include "error.hpp"
 #include "execution/policy.hpp"
@@ -99,8 +100,8 @@ inline void check_shapes(const laplacian_view& l) {
 }
 
 /// 1 / diagonal of L, checking everything.
-template <host_policy P>
-void checked_inverse_diagonal(P&& policy, const laplacian_view& l, std::vector<double>& inverse) {
+inline void checked_inverse_diagonal(const tile_scheduler& policy, const laplacian_view& l,
+                                     std::vector<double>& inverse) {
   check_shapes(l);
   inverse.resize(static_cast<std::size_t>(l.size()));
   const raw_laplacian rows = raw(l);
@@ -118,7 +119,7 @@ inline namespace ZERMELO_ISA {
 template <host_policy P>
 double multiply(P&& policy, const laplacian_view& l, std::span<const double> x, std::span<double> y) {
   detail::tile_sums partial;
-  return detail::multiply(policy, detail::raw(l), x.data(), y.data(), partial);
+  return detail::multiply(detail::schedule_on(policy), detail::raw(l), x.data(), y.data(), partial);
 }
 
 inline double multiply(const laplacian_view& l, std::span<const double> x, std::span<double> y) {
@@ -146,9 +147,9 @@ inline bool worth_waiting(std::int64_t iterations, double residual, double toler
   return std::log(tolerance) / std::log(residual) * static_cast<double>(iterations) < patience;
 }
 
-template <host_policy P>
-laplacian_solution solve(P&& policy, laplacian_solver_state& state, const laplacian_view& l, std::span<const double> b,
-                         std::span<double> x, const laplacian_parameters& parameters) {
+inline laplacian_solution solve(const tile_scheduler& policy, laplacian_solver_state& state, const laplacian_view& l,
+                                std::span<const double> b, std::span<double> x,
+                                const laplacian_parameters& parameters) {
   const std::int64_t n = l.size();
   if (static_cast<std::int64_t>(b.size()) != n)
     throw shape_error("b", std::to_string(b.size()) + " numbers for " + std::to_string(n) + " rows");
@@ -196,9 +197,8 @@ laplacian_solution solve(P&& policy, laplacian_solver_state& state, const laplac
   const auto multigrid = [&](std::span<const double> r, std::span<double> z) {
     cycle(policy, hierarchy, rows, 0, r.data(), z.data());
   };
-  const auto always = [](std::int64_t, double) { return true; };
   cg.max_iterations -= before;
-  solution.convergence = run_conjugate_gradients(policy, apply, multigrid, always, b, x, cg, state.work);
+  solution.convergence = run_conjugate_gradients(policy, apply, multigrid, unconditionally{}, b, x, cg, state.work);
   solution.preconditioner = laplacian_preconditioner::multigrid;
   if (fresh) state.best_iterations = solution.convergence.iterations;
   if (solution.convergence.iterations > 2 * state.best_iterations + 10) state.built = false;  // the edges have changed
@@ -219,21 +219,21 @@ class aggregation_multigrid {
   template <host_policy P>
   ZERMELO_INLINE void build(P&& policy, const laplacian_view& l) {
     state_.levels.resize(1);
-    detail::checked_inverse_diagonal(policy, l, state_.levels[0].inverse_diagonal);
-    detail::build(policy, state_, detail::raw(l));
+    detail::checked_inverse_diagonal(detail::schedule_on(policy), l, state_.levels[0].inverse_diagonal);
+    detail::build(detail::schedule_on(policy), state_, detail::raw(l));
   }
   /// New weights on the structure of the last `build`. Errors: shape_error if there is none of this size.
   template <host_policy P>
   ZERMELO_INLINE void rebuild(P&& policy, const laplacian_view& l) {
     if (state_.levels.empty() || state_.levels[0].n != l.size())
       throw shape_error("l", "the hierarchy was built from another structure");
-    detail::checked_inverse_diagonal(policy, l, state_.levels[0].inverse_diagonal);
-    detail::rebuild(policy, state_, detail::raw(l));
+    detail::checked_inverse_diagonal(detail::schedule_on(policy), l, state_.levels[0].inverse_diagonal);
+    detail::rebuild(detail::schedule_on(policy), state_, detail::raw(l));
   }
   /// z ≈ L⁻¹ r, in a way that is symmetric and nearly linear in r. l is what the hierarchy was (re)built from.
   template <host_policy P>
   ZERMELO_INLINE void apply(P&& policy, const laplacian_view& l, std::span<const double> r, std::span<double> z) {
-    detail::cycle(policy, state_, detail::raw(l), 0, r.data(), z.data());
+    detail::cycle(detail::schedule_on(policy), state_, detail::raw(l), 0, r.data(), z.data());
   }
   /// Vertices of every level, the finest first.
   ZERMELO_INLINE std::vector<std::int64_t> sizes() const {
@@ -261,7 +261,7 @@ class laplacian_solver {
   template <host_policy P>
   ZERMELO_INLINE laplacian_solution solve(P&& policy, const laplacian_view& l, std::span<const double> b,
                                           std::span<double> x, const laplacian_parameters& parameters = {}) {
-    return detail::solve(policy, state_, l, b, x, parameters);
+    return detail::solve(detail::schedule_on(policy), state_, l, b, x, parameters);
   }
 
  private:

@@ -14,6 +14,7 @@
 
 #include "certificate.hpp"
 #include "config.hpp"
+#include "detail/tile_scheduler.hpp"
 #include "detail/vector_tiles.hpp"
 #include "error.hpp"
 #include "execution/policy.hpp"
@@ -48,11 +49,16 @@ inline void refuse_not_finite(std::span<const double> v, const char* name) {
     if (!is_finite(v[i])) throw domain_error(name, static_cast<std::int64_t>(i), "a finite number, not " + text(v[i]));
 }
 
+/// One type, and so one instantiation whatever the policy.
+struct unconditionally {
+  ZERMELO_INLINE bool operator()(std::int64_t, double) const { return true; }
+};
+
 /// Preconditioned conjugate gradients. keep_going(iterations, relative residual) → bool may end them early
 /// (status::limit). β is the flexible one, −zᵀAp / pᵀAp, so the preconditioner may be slightly non-linear.
-template <host_policy P, class Apply, class Precondition, class KeepGoing>
-convergence run_conjugate_gradients(P&& policy, Apply&& apply, Precondition&& precondition, KeepGoing&& keep_going,
-                                    std::span<const double> b, std::span<double> x,
+template <class Apply, class Precondition, class KeepGoing>
+convergence run_conjugate_gradients(const tile_scheduler& policy, Apply&& apply, Precondition&& precondition,
+                                    KeepGoing&& keep_going, std::span<const double> b, std::span<double> x,
                                     const conjugate_gradient_parameters& parameters,
                                     conjugate_gradient_workspace& work) {
   const auto n = static_cast<std::int64_t>(b.size());
@@ -168,7 +174,7 @@ namespace detail::inline ZERMELO_ISA {
 
 inline double dot(std::span<const double> a, std::span<const double> b, tile_sums& partial) {
   const auto n = static_cast<std::int64_t>(a.size());
-  return sum_over_tiles(simd{}, n, vector_tile, partial, [&](std::int64_t first, std::int64_t m) -> sums3 {
+  return sum_over_tiles(schedule_on(simd{}), n, vector_tile, partial, [&](std::int64_t first, std::int64_t m) -> sums3 {
     return {dot_tile(a.data() + first, b.data() + first, m), 0, 0};
   })[0];
 }
@@ -294,8 +300,8 @@ convergence conjugate_gradients(P&& policy, Apply&& apply, Precondition&& precon
                                 conjugate_gradient_workspace& work) {
   if (x.size() != b.size())
     throw shape_error("x", std::to_string(x.size()) + " unknowns, but b has " + std::to_string(b.size()));
-  return detail::run_conjugate_gradients(
-      policy, apply, precondition, [](std::int64_t, double) { return true; }, b, x, parameters, work);
+  return detail::run_conjugate_gradients(detail::schedule_on(policy), apply, precondition, detail::unconditionally{}, b,
+                                         x, parameters, work);
 }
 
 template <host_policy P, class Apply, class Precondition>

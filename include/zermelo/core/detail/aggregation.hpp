@@ -13,6 +13,7 @@
 #include "../execution/policy.hpp"
 #include "dense_factor.hpp"
 #include "laplacian_rows.hpp"
+#include "tile_scheduler.hpp"
 #include "vector_tiles.hpp"
 
 /// Aggregation multigrid for graph Laplacians.
@@ -134,9 +135,8 @@ inline std::int64_t galerkin_tile(std::int64_t coarse) { return (std::max)(std::
 
 /// The coarse matrix PᵀLP: weights between aggregates are added up, those inside vanish. With `structure`, also finds
 /// its entries; without, adds new weights to the entries there are.
-template <host_policy P>
-void galerkin(P&& policy, const raw_laplacian& l, const multigrid_level& fine, multigrid_level& coarse,
-              bool structure) {
+inline void galerkin(const tile_scheduler& policy, const raw_laplacian& l, const multigrid_level& fine,
+                     multigrid_level& coarse, bool structure) {
   const std::int64_t tile = galerkin_tile(coarse.n), tiles = tiles_of(coarse.n, tile);
   struct piece {
     std::vector<std::int32_t> columns;
@@ -192,8 +192,7 @@ void galerkin(P&& policy, const raw_laplacian& l, const multigrid_level& fine, m
   }
 }
 
-template <host_policy P>
-void invert_diagonal(P&& policy, const raw_laplacian& l, std::vector<double>& inverse) {
+inline void invert_diagonal(const tile_scheduler& policy, const raw_laplacian& l, std::vector<double>& inverse) {
   inverse.resize(static_cast<std::size_t>(l.n));
   over_tiles(policy, l.n, row_tile,
              [&](std::int64_t first, std::int64_t m) { invert_diagonal_rows(l, inverse.data(), first, m); });
@@ -214,8 +213,7 @@ inline void factor_coarsest(multigrid_state& state, const raw_laplacian& l) {
 
 /// Aggregates, coarse matrices and the coarsest factor for `finest`, whose inverse diagonal is in the first level
 /// already.
-template <host_policy P>
-void build(P&& policy, multigrid_state& state, const raw_laplacian& finest) {
+inline void build(const tile_scheduler& policy, multigrid_state& state, const raw_laplacian& finest) {
   state.levels.resize(1);
   state.levels[0].n = finest.n;
   raw_laplacian l = finest;
@@ -245,8 +243,7 @@ void build(P&& policy, multigrid_state& state, const raw_laplacian& finest) {
 }
 
 /// New weights on the structure that `build` saw; the first level has its new inverse diagonal already.
-template <host_policy P>
-void rebuild(P&& policy, multigrid_state& state, const raw_laplacian& finest) {
+inline void rebuild(const tile_scheduler& policy, multigrid_state& state, const raw_laplacian& finest) {
   raw_laplacian l = finest;
   for (std::size_t k = 0; k + 1 < state.levels.size(); ++k) {
     galerkin(policy, l, state.levels[k], state.levels[k + 1], false);
@@ -256,12 +253,11 @@ void rebuild(P&& policy, multigrid_state& state, const raw_laplacian& finest) {
   if (l.n <= dense_limit) factor_coarsest(state, l);
 }
 
-template <host_policy P>
-void solve_between(P&& policy, multigrid_state& state, std::size_t k);
+inline void solve_between(const tile_scheduler& policy, multigrid_state& state, std::size_t k);
 
 /// z ≈ L⁻¹ r on level k: damped Jacobi, correction from the next level, damped Jacobi. Symmetric. z must not be r.
-template <host_policy P>
-void cycle(P&& policy, multigrid_state& state, const raw_laplacian& l, std::size_t k, const double* r, double* z) {
+inline void cycle(const tile_scheduler& policy, multigrid_state& state, const raw_laplacian& l, std::size_t k,
+                  const double* r, double* z) {
   multigrid_level& level = state.levels[k];
   if (k + 1 == state.levels.size() && l.n <= dense_limit) {
     solve(state.coarsest, r, z);
@@ -303,8 +299,7 @@ void cycle(P&& policy, multigrid_state& state, const raw_laplacian& l, std::size
 /// Level k's solution from its right-hand side: two steps of conjugate gradients with the cycle as preconditioner, one
 /// if that does, exact on the coarsest level. Keeps the rate of convergence from falling with the number of levels.
 /// Source: Notay & Vassilevski 2008 (the K-cycle).
-template <host_policy P>
-void solve_between(P&& policy, multigrid_state& state, std::size_t k) {
+inline void solve_between(const tile_scheduler& policy, multigrid_state& state, std::size_t k) {
   multigrid_level& level = state.levels[k];
   const raw_laplacian l = matrix_of(level);
   double *const r = level.rhs.data(), *const x = level.solution.data();

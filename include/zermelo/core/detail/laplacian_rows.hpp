@@ -5,6 +5,7 @@
 
 #include "../config.hpp"
 #include "../value.hpp"
+#include "tile_scheduler.hpp"
 #include "vector_tiles.hpp"
 
 /// Passes over the rows of a graph Laplacian, (L x)_i = Σ_j v_ij (x_i − x_j) + s_i x_i.
@@ -83,8 +84,8 @@ ZERMELO_INLINE double laplacian_row(const raw_laplacian& l, const double* x, std
   return -1;
 }
 
-template <host_policy P>
-double multiply(P&& policy, const raw_laplacian& l, const double* x, double* y, tile_sums& partial) {
+inline double multiply(const tile_scheduler& policy, const raw_laplacian& l, const double* x, double* y,
+                       tile_sums& partial) {
   return sum_over_tiles(policy, l.n, row_tile, partial, [&](std::int64_t first, std::int64_t m) -> sums3 {
     return {multiply_rows(l, x, y, first, m), 0, 0};
   })[0];
