@@ -137,7 +137,8 @@ ZERMELO_INLINE void require_battle(std::int64_t k, Id i, Id j, O o, std::int64_t
   require_id("first", k, i, n);
   require_id("second", k, j, n);
   if (i == j) throw domain_error("second", k, "item " + std::to_string(j) + " is compared with itself");
-  throw domain_error("outcome", k, "not an outcome: expected a win of the first (1), of the second (0) or a tie (0.5)");
+  throw domain_error("outcomes", k,
+                     "not an outcome: expected a win of the first (1), of the second (0) or a tie (0.5)");
 }
 
 /// Dense tables from code counts laid out [(i·n + j)·4 + code].
@@ -324,6 +325,67 @@ inline void require_items(std::int64_t n) {
     throw domain_error("items", domain_error::whole, std::to_string(n) + ", expected 1 to 2³¹ − 1");
 }
 
+/// Battles that are alike: how many, and the weight of each.
+struct repeated_battle {
+  double times, weight;
+};
+
+/// Counts line k as repeated(k), which throws where that is no number of battles.
+template <class P, class F, class S, class O, class Repeated>
+comparison_graph count_weighted(P&& policy, const F& first, const S& second, const O& outcomes, std::int64_t items,
+                                counting_parameters parameters, Repeated repeated) {
+  const auto f = view(first);
+  const auto s = view(second);
+  const auto o = view(outcomes);
+  require_items(items);
+  const std::int64_t m = f.size();
+  require_length("second", s.size(), m);
+  require_length("outcomes", o.size(), m);
+  double battles = 0;
+  bool unit = true;
+  for (std::int64_t k = 0; k < m; ++k) {
+    require_battle(k, static_cast<std::int64_t>(f.element(k)), static_cast<std::int64_t>(s.element(k)), o.element(k),
+                   items);
+    const repeated_battle b = repeated(k);
+    battles += b.times;
+    unit &= b.weight == 1;
+  }
+  comparison_graph g{.items = items};
+  if (items > parameters.dense_limit) {
+    g = compress<true, true>(
+        policy, items, m, [&](std::int64_t k) { return static_cast<std::int64_t>(f.element(k)); },
+        [&](std::int64_t k) { return static_cast<std::int64_t>(s.element(k)); },
+        [&](std::int64_t k) { return outcome_code(o.element(k)); }, seen_from_second,
+        [&](std::int64_t k, std::uint32_t code, entry_sums& sums) {
+          const repeated_battle b = repeated(k);
+          sums.sum[code] += b.times * b.weight;
+          sums.squares[code] += b.times * (b.weight * b.weight);
+        });
+  } else {
+    const auto size = static_cast<std::size_t>(items * items);
+    for (auto* column : {&g.wins, &g.ties, &g.squared_wins, &g.squared_ties}) column->assign(size, 0.0);
+    for (std::int64_t k = 0; k < m; ++k) {
+      const auto i = static_cast<std::int64_t>(f.element(k)), j = static_cast<std::int64_t>(s.element(k));
+      const auto forward = static_cast<std::size_t>(i * items + j), backward = static_cast<std::size_t>(j * items + i);
+      const repeated_battle b = repeated(k);
+      const double sum = b.times * b.weight, square = b.times * (b.weight * b.weight);
+      const std::uint32_t code = outcome_code(o.element(k));
+      if (code == 2) {
+        g.ties[forward] += sum, g.ties[backward] += sum;
+        g.squared_ties[forward] += square, g.squared_ties[backward] += square;
+      } else {
+        const auto to = code == 1 ? forward : backward;
+        g.wins[to] += sum;
+        g.squared_wins[to] += square;
+      }
+    }
+    drop_empty_columns(g);
+  }
+  g.battles = static_cast<std::int64_t>(std::llround(battles));
+  if (unit) g.squared_wins = {}, g.squared_losses = {}, g.squared_ties = {};
+  return g;
+}
+
 }  // namespace detail::inline ZERMELO_ISA
 
 inline namespace ZERMELO_ISA {
@@ -375,50 +437,34 @@ comparison_graph count_battles(P&& policy, const F& first, const S& second, cons
 template <host_policy P, tensor F, tensor S, tensor O, tensor W>
 comparison_graph count_battles(P&& policy, const F& first, const S& second, const O& outcomes, const W& weights,
                                std::int64_t items, counting_parameters parameters = {}) {
-  const auto f = view(first);
-  const auto s = view(second);
-  const auto o = view(outcomes);
   const auto w = view(weights);
-  detail::require_items(items);
-  const std::int64_t m = f.size();
-  detail::require_length("second", s.size(), m);
-  detail::require_length("outcomes", o.size(), m);
-  detail::require_length("weights", w.size(), m);
-  for (std::int64_t k = 0; k < m; ++k) {
-    detail::require_battle(k, static_cast<std::int64_t>(f.element(k)), static_cast<std::int64_t>(s.element(k)),
-                           o.element(k), items);
-    detail::require_count("weights", k, static_cast<double>(w.element(k)));
-  }
-  if (items > parameters.dense_limit) {
-    return detail::compress<true, true>(
-        policy, items, m, [&](std::int64_t k) { return static_cast<std::int64_t>(f.element(k)); },
-        [&](std::int64_t k) { return static_cast<std::int64_t>(s.element(k)); },
-        [&](std::int64_t k) { return detail::outcome_code(o.element(k)); }, detail::seen_from_second,
-        [&](std::int64_t k, std::uint32_t code, detail::entry_sums& sums) {
-          const auto x = static_cast<double>(w.element(k));
-          sums.sum[code] += x;
-          sums.squares[code] += x * x;
-        });
-  }
-  comparison_graph g{.items = items, .battles = m};
-  const auto size = static_cast<std::size_t>(items * items);
-  for (auto* column : {&g.wins, &g.ties, &g.squared_wins, &g.squared_ties}) column->assign(size, 0.0);
-  for (std::int64_t k = 0; k < m; ++k) {
-    const auto i = static_cast<std::int64_t>(f.element(k)), j = static_cast<std::int64_t>(s.element(k));
-    const auto x = static_cast<double>(w.element(k));
-    const auto forward = static_cast<std::size_t>(i * items + j), backward = static_cast<std::size_t>(j * items + i);
-    const std::uint32_t code = detail::outcome_code(o.element(k));
-    if (code == 2) {
-      g.ties[forward] += x, g.ties[backward] += x;
-      g.squared_ties[forward] += x * x, g.squared_ties[backward] += x * x;
-    } else {
-      const auto to = code == 1 ? forward : backward;
-      g.wins[to] += x;
-      g.squared_wins[to] += x * x;
-    }
-  }
-  detail::drop_empty_columns(g);
-  return g;
+  detail::require_length("weights", w.size(), view(first).size());
+  return detail::count_weighted(policy, first, second, outcomes, items, parameters, [&](std::int64_t k) {
+    const auto weight = static_cast<double>(w.element(k));
+    detail::require_count("weights", k, weight);
+    return detail::repeated_battle{.times = 1, .weight = weight};
+  });
+}
+
+/// Counts battles that came in several copies: line k stands for counts[k] battles of weight weights[k] each.
+///
+///   wins(i, j) = Σ counts·weights,   squared_wins(i, j) = Σ counts·weights²,   ties likewise
+///
+/// weights, counts  [m]  finite, zero or more; counts need not be whole. The rest as above.
+template <host_policy P, tensor F, tensor S, tensor O, tensor W, tensor C>
+comparison_graph count_battles(P&& policy, const F& first, const S& second, const O& outcomes, const W& weights,
+                               const C& counts, std::int64_t items, counting_parameters parameters = {}) {
+  const auto w = view(weights);
+  const auto c = view(counts);
+  detail::require_length("weights", w.size(), view(first).size());
+  detail::require_length("counts", c.size(), view(first).size());
+  return detail::count_weighted(policy, first, second, outcomes, items, parameters, [&](std::int64_t k) {
+    const detail::repeated_battle b{.times = static_cast<double>(c.element(k)),
+                                    .weight = static_cast<double>(w.element(k))};
+    detail::require_count("weights", k, b.weight);
+    detail::require_count("counts", k, b.times);
+    return b;
+  });
 }
 
 template <tensor F, tensor S, tensor O>
@@ -431,6 +477,12 @@ template <tensor F, tensor S, tensor O, tensor W>
 comparison_graph count_battles(const F& first, const S& second, const O& outcomes, const W& weights, std::int64_t items,
                                counting_parameters parameters = {}) {
   return count_battles(simd{}, first, second, outcomes, weights, items, parameters);
+}
+
+template <tensor F, tensor S, tensor O, tensor W, tensor C>
+comparison_graph count_battles(const F& first, const S& second, const O& outcomes, const W& weights, const C& counts,
+                               std::int64_t items, counting_parameters parameters = {}) {
+  return count_battles(simd{}, first, second, outcomes, weights, counts, items, parameters);
 }
 
 /// The graph of records: line k says that first won wins[k] battles of weight one against second and lost losses[k].
