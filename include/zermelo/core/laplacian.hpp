@@ -134,7 +134,8 @@ struct laplacian_solver_state {
   multigrid_state hierarchy;  // its first level exists always, and holds the inverse diagonal
   conjugate_gradient_workspace work;
   bool crawls = false, built = false;
-  std::int64_t best_iterations = 0;  // of a solve with multigrid right after its aggregates were made
+  double usual_rate =
+      0;  // steps for each factor e of accuracy, in the solve that followed the making of the aggregates
 };
 
 inline namespace ZERMELO_ISA {
@@ -168,7 +169,9 @@ inline laplacian_solution solve(const tile_scheduler& policy, laplacian_solver_s
                                    .max_iterations = parameters.max_iterations,
                                    .project = l.shift.empty(),
                                    .verify = parameters.verify};
-  if (cg.max_iterations <= 0) cg.max_iterations = (std::max)(std::int64_t{100}, 10 * n);
+  const std::int64_t limit =
+      parameters.max_iterations > 0 ? parameters.max_iterations : (std::max)(std::int64_t{100}, 10 * n);
+  cg.max_iterations = limit;
 
   laplacian_solution solution;
   const bool automatic = parameters.preconditioner == laplacian_preconditioner::automatic;
@@ -187,22 +190,33 @@ inline laplacian_solution solve(const tile_scheduler& policy, laplacian_solver_s
     if (!crawling) return solution;
     state.crawls = true;
   }
-  const std::int64_t before = solution.convergence.iterations;
-  const bool fresh = !state.built;
-  if (fresh)
-    build(policy, hierarchy, rows);
-  else
-    rebuild(policy, hierarchy, rows);
-  state.built = true;
   const auto multigrid = [&](std::span<const double> r, std::span<double> z) {
     cycle(policy, hierarchy, rows, 0, r.data(), z.data());
   };
-  cg.max_iterations -= before;
-  solution.convergence = run_conjugate_gradients(policy, apply, multigrid, unconditionally{}, b, x, cg, state.work);
+  std::int64_t before = solution.convergence.iterations;
+  const double digits = (std::max)(-std::log((std::max)(1e-16, parameters.tolerance)), 1.0);
+  for (bool again = false;; again = true) {
+    const bool fresh = again || !state.built;
+    if (fresh)
+      build(policy, hierarchy, rows);
+    else
+      rebuild(policy, hierarchy, rows);
+    state.built = true;
+    // Aggregates that the edges have moved away from show in the number of steps; then new ones are made.
+    const auto most = static_cast<std::int64_t>(2 * state.usual_rate * digits) + 20;
+    bool aged = false;
+    const auto keep_going = [&](std::int64_t iterations, double) {
+      aged = !fresh && iterations >= most;
+      return !aged;
+    };
+    cg.max_iterations = limit - before;
+    solution.convergence = run_conjugate_gradients(policy, apply, multigrid, keep_going, b, x, cg, state.work);
+    if (fresh && !again) state.usual_rate = static_cast<double>(solution.convergence.iterations) / digits;
+    before += solution.convergence.iterations;
+    if (!aged) break;
+  }
+  solution.convergence.iterations = before;
   solution.preconditioner = laplacian_preconditioner::multigrid;
-  if (fresh) state.best_iterations = solution.convergence.iterations;
-  if (solution.convergence.iterations > 2 * state.best_iterations + 10) state.built = false;  // the edges have changed
-  solution.convergence.iterations += before;
   return solution;
 }
 
@@ -222,7 +236,8 @@ class aggregation_multigrid {
     detail::checked_inverse_diagonal(detail::schedule_on(policy), l, state_.levels[0].inverse_diagonal);
     detail::build(detail::schedule_on(policy), state_, detail::raw(l));
   }
-  /// New weights on the structure of the last `build`. Errors: shape_error if there is none of this size.
+  /// New weights on the structure of the last `build`; where edges were added, the same as `build`.
+  /// Errors: also shape_error if the number of vertices is another.
   template <host_policy P>
   ZERMELO_INLINE void rebuild(P&& policy, const laplacian_view& l) {
     if (state_.levels.empty() || state_.levels[0].n != l.size())
@@ -254,7 +269,7 @@ class aggregation_multigrid {
 
 /// Solves many systems in Laplacians that share a structure. Keeps its vectors, and what it learnt: once conjugate
 /// gradients crawled, later solves begin with multigrid, on the same aggregates with the new weights, until these no
-/// longer fit. After a change of structure, use a new object.
+/// longer fit. Other graphs may follow, but nothing is kept for them.
 class laplacian_solver {
  public:
   /// See solve_laplacian.

@@ -134,8 +134,8 @@ inline void list_members(multigrid_level& level, std::int64_t count) {
 inline std::int64_t galerkin_tile(std::int64_t coarse) { return (std::max)(std::int64_t{1}, (coarse + 63) / 64); }
 
 /// The coarse matrix PᵀLP: weights between aggregates are added up, those inside vanish. With `structure`, also finds
-/// its entries; without, adds new weights to the entries there are.
-inline void galerkin(const tile_scheduler& policy, const raw_laplacian& l, const multigrid_level& fine,
+/// its entries; without, adds new weights to the entries there are, and returns false if the graph has others.
+inline bool galerkin(const tile_scheduler& policy, const raw_laplacian& l, const multigrid_level& fine,
                      multigrid_level& coarse, bool structure) {
   const std::int64_t tile = galerkin_tile(coarse.n), tiles = tiles_of(coarse.n, tile);
   struct piece {
@@ -144,6 +144,7 @@ inline void galerkin(const tile_scheduler& policy, const raw_laplacian& l, const
   };
   std::vector<piece> pieces(static_cast<std::size_t>(structure ? tiles : 0));
   coarse.shift.assign(l.shift ? static_cast<std::size_t>(coarse.n) : 0, 0.0);
+  std::vector<char> fits(static_cast<std::size_t>(tiles), 1);
   if (structure) coarse.offsets.assign(static_cast<std::size_t>(coarse.n) + 1, 0);
   const auto one = [&](std::int64_t t) {
     std::vector<std::int64_t> where(static_cast<std::size_t>(coarse.n), -1);
@@ -167,7 +168,11 @@ inline void galerkin(const tile_scheduler& policy, const raw_laplacian& l, const
           const std::int32_t other = fine.aggregate[static_cast<std::size_t>(l.columns[e])];
           if (other == a || other < 0) continue;
           std::int64_t& position = where[static_cast<std::size_t>(other)];
-          if (structure && position < begin) {
+          if (position < begin) {  // not seen in this row yet
+            if (!structure) {
+              fits[static_cast<std::size_t>(t)] = 0;
+              continue;
+            }
             position = static_cast<std::int64_t>(columns->size());
             columns->push_back(other);
             weights.push_back(0);
@@ -180,7 +185,7 @@ inline void galerkin(const tile_scheduler& policy, const raw_laplacian& l, const
     }
   };
   for_each_tile(policy, tiles, one);
-  if (!structure) return;
+  if (!structure) return std::find(fits.begin(), fits.end(), 0) == fits.end();
   for (std::size_t a = 0; a < static_cast<std::size_t>(coarse.n); ++a) coarse.offsets[a + 1] += coarse.offsets[a];
   coarse.columns.clear();
   coarse.weights.clear();
@@ -190,6 +195,7 @@ inline void galerkin(const tile_scheduler& policy, const raw_laplacian& l, const
     coarse.columns.insert(coarse.columns.end(), p.columns.begin(), p.columns.end());
     coarse.weights.insert(coarse.weights.end(), p.weights.begin(), p.weights.end());
   }
+  return true;
 }
 
 inline void invert_diagonal(const tile_scheduler& policy, const raw_laplacian& l, std::vector<double>& inverse) {
@@ -242,11 +248,12 @@ inline void build(const tile_scheduler& policy, multigrid_state& state, const ra
   if (l.n <= dense_limit) factor_coarsest(state, l);
 }
 
-/// New weights on the structure that `build` saw; the first level has its new inverse diagonal already.
+/// New weights on the structure that `build` saw; the first level has its new inverse diagonal already. A graph that
+/// turns out to have other edges is built anew.
 inline void rebuild(const tile_scheduler& policy, multigrid_state& state, const raw_laplacian& finest) {
   raw_laplacian l = finest;
   for (std::size_t k = 0; k + 1 < state.levels.size(); ++k) {
-    galerkin(policy, l, state.levels[k], state.levels[k + 1], false);
+    if (!galerkin(policy, l, state.levels[k], state.levels[k + 1], false)) return build(policy, state, finest);
     l = matrix_of(state.levels[k + 1]);
     invert_diagonal(policy, l, state.levels[k + 1].inverse_diagonal);
   }
