@@ -162,7 +162,7 @@ class refitter {
       step_.assign(at_.gradient.begin(), at_.gradient.end());
       chord_.solve(step_);
       for (std::size_t i = 0; i < n; ++i) best_.theta[i] -= step_[i];
-      if (f.shift_invariant()) centre(best_.theta, rows_.items);
+      if (f.sums_to_zero()) centre(best_.theta, rows_.items);
       if (arrived) return true;
     }
     return false;

@@ -27,9 +27,15 @@ struct likelihood {
   Link link;
   strength_prior prior;
 
-  /// Without a penalty of its own θ is determined up to a shift, and kept at Σθ = 0.
+  /// Without a penalty of its own θ is determined up to a shift.
   ZERMELO_INLINE bool shift_invariant() const {
     return std::holds_alternative<no_prior>(prior) || std::holds_alternative<pair_prior>(prior);
+  }
+
+  /// Whether θ is kept at Σθ = 0: by choice where shifts are free, and because the optimum lies there where the penalty
+  /// is Gaussian, of which a small precision tells the gradient too little.
+  ZERMELO_INLINE bool sums_to_zero() const {
+    return shift_invariant() || std::holds_alternative<gaussian_prior>(prior);
   }
 };
 
@@ -222,7 +228,7 @@ void newton(P&& policy, const likelihood<Link>& f, const fit_parameters& p, opti
     bool accepted = false;
     for (double t = 1; t > 1e-12; t /= 2) {
       for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) trial[i] = best.theta[i] + t * delta[i];
-      if (f.shift_invariant()) centre(trial, n);
+      if (f.sums_to_zero()) centre(trial, n);
       evaluate<wanted{.value = true, .curvature = true}>(policy, f, trial, next, &curvature);
       if (next.value < at.value || (next.value <= at.value + slack && next.gradient_norm < at.gradient_norm)) {
         accepted = true;
@@ -311,7 +317,7 @@ void sweeps(P&& policy, const likelihood<Link>& f, const fit_parameters& p, opti
       }
       std::swap(best.theta, next);
     }
-    if (f.shift_invariant()) centre(best.theta, n);
+    if (f.sums_to_zero()) centre(best.theta, n);
   }
   best.convergence.iterations = k;
   best.value = at.value;
@@ -334,7 +340,7 @@ void by_lbfgs(P&& policy, const likelihood<Link>& f, const fit_parameters& p, op
                            {.tolerance = p.tolerance * best.certificate.scale,
                             .max_iterations = p.max_iterations > 0 ? p.max_iterations : 10'000});
   std::copy(x.begin(), x.end(), best.theta.begin());
-  if (f.shift_invariant()) centre(best.theta, f.rows.items);
+  if (f.sums_to_zero()) centre(best.theta, f.rows.items);
   evaluate<wanted{.value = true}>(policy, f, best.theta, at);
   best.value = at.value;
   best.data_value = at.data_value;
@@ -347,7 +353,7 @@ optimum maximise(P&& policy, const likelihood<Link>& f, const fit_parameters& p)
   optimum best;
   best.theta.assign(static_cast<std::size_t>(f.rows.full() ? f.rows.stride : n), 0.0);
   std::copy(p.start.begin(), p.start.end(), best.theta.begin());
-  if (f.shift_invariant()) centre(best.theta, n);
+  if (f.sums_to_zero()) centre(best.theta, n);
   best.certificate.scale = gradient_scale(f.rows);
   switch (p.method) {
     case fit_method::newton:
