@@ -63,7 +63,7 @@ struct bradley_terry_fit {
   ZERMELO_INLINE double win_probability(std::int64_t i, std::int64_t j) const;
 
   /// Draws outcomes of battles between first[k] and second[k]: wins of the first with P, wins of the second otherwise.
-  /// Battle k is a pure function of (seed, k).
+  /// Battle k is a pure function of (seed, k). Errors: shape_error; domain_error, as win_probability.
   template <tensor F, tensor S, tensor O>
   ZERMELO_INLINE void simulate(const F& first, const S& second, O&& outcomes, std::uint64_t seed) const;
 };
@@ -237,7 +237,10 @@ ZERMELO_INLINE void bradley_terry_fit::simulate(const F& first, const S& second,
   const auto o = view(outcomes);
   detail::require_length("second", s.size(), f.size());
   detail::require_length("outcomes", o.size(), f.size());
+  const auto n = static_cast<std::int64_t>(strength.size());
   for (std::int64_t k = 0; k < f.size(); ++k) {
+    detail::require_id("first", k, f.element(k), n);
+    detail::require_id("second", k, s.element(k), n);
     const double p = win_probability(static_cast<std::int64_t>(f.element(k)), static_cast<std::int64_t>(s.element(k)));
     o.element(k) = uniform(seed, 0, static_cast<std::uint64_t>(k)) < p ? outcome::first : outcome::second;
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -8,6 +9,7 @@
 #include "../core/certificate.hpp"
 #include "../core/config.hpp"
 #include "../core/error.hpp"
+#include "../core/value.hpp"
 
 /// How paired-comparison models are fitted, and what proves a fit.
 namespace zermelo::inline v1::preference {
@@ -56,6 +58,10 @@ ZERMELO_INLINE void require_valid(const fit_parameters& p, std::int64_t items) {
   if (!p.start.empty() && static_cast<std::int64_t>(p.start.size()) != items)
     throw shape_error("start",
                       std::to_string(p.start.size()) + " log-strengths for " + std::to_string(items) + " items");
+  for (std::size_t i = 0; i < p.start.size(); ++i)
+    if (!is_finite(p.start[i]))
+      throw domain_error("start", static_cast<std::int64_t>(i),
+                         zermelo::detail::text(p.start[i]) + ", expected a finite log-strength");
 }
 
 }  // namespace detail

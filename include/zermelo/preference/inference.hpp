@@ -55,13 +55,22 @@ struct point {
   std::vector<double> curvature;
 };
 
-template <class P>
-point point_of(P&& policy, const bradley_terry& model, const comparison_graph& graph,
-               const bradley_terry_fit& fitted) {
-  const std::int64_t n = graph.items;
+inline void require_strengths(const bradley_terry_fit& fitted, std::int64_t n) {
   if (static_cast<std::int64_t>(fitted.strength.size()) != n)
     throw shape_error("fitted",
                       std::to_string(fitted.strength.size()) + " strengths for " + std::to_string(n) + " items");
+}
+
+inline void require_one_component(const bradley_terry_fit& fitted) {
+  if (!fitted.components.empty())
+    throw domain_error("fitted", domain_error::whole,
+                       "strengths were fitted by components; infer each component by itself");
+}
+
+template <class P>
+point point_of(P&& policy, const bradley_terry& model, const comparison_graph& graph, const bradley_terry_fit& fitted) {
+  const std::int64_t n = graph.items;
+  require_strengths(fitted, n);
   const auto* pairs = std::get_if<pair_prior>(&model.prior);
   point here{.rows = rows_of(graph, pairs ? pairs->games : 0), .at = {}, .curvature = {}};
   std::vector<double> theta = fitted.strength;
@@ -122,9 +131,10 @@ std::vector<double> information(P&& policy, const bradley_terry& model, const co
 ///
 ///   B = Σ_battles (weight·(y − p))² (eᵢ − eⱼ)(eᵢ − eⱼ)ᵀ,   y = 1, 0 or ½ for a tie
 ///
-/// For battles of weight one and no ties its expectation is the information.
+/// For battles of weight one and no ties its expectation is the information.   Errors: shape_error.
 inline std::vector<double> score_covariance(const comparison_graph& graph, const bradley_terry_fit& fitted) {
   const std::int64_t n = graph.items;
+  detail::require_strengths(fitted, n);
   std::vector<double> b(static_cast<std::size_t>(n * n), 0.0);
   const bool unit = graph.unit_weights();
   for (std::int64_t i = 0; i < n; ++i)
@@ -150,13 +160,14 @@ inline std::vector<double> score_covariance(const comparison_graph& graph, const
 ///
 ///   (eᵢ − eⱼ)ᵀ H⁺ (eᵢ − eⱼ)
 ///
-/// Errors: domain_error for ids out of range; shape_error.   Cost: one solve, items³/3 up to 1000 items, else
-/// conjugate gradients to a relative residual of 1e-10.
+/// Errors: domain_error for ids out of range and for strengths fitted by components; shape_error.
+/// Cost: one solve, items³/3 up to 1000 items, else conjugate gradients to a relative residual of 1e-10.
 template <host_policy P>
 double variance_of_difference(P&& policy, const bradley_terry& model, const comparison_graph& graph,
                               const bradley_terry_fit& fitted, std::int64_t i, std::int64_t j) {
   detail::require_id("i", domain_error::whole, i, graph.items);
   detail::require_id("j", domain_error::whole, j, graph.items);
+  detail::require_one_component(fitted);
   const detail::point here = detail::point_of(policy, model, graph, fitted);
   if (i == j) return 0;
   detail::balance contrast = here.at;
@@ -187,9 +198,7 @@ inference infer(P&& policy, const bradley_terry& model, const comparison_graph& 
   if (!(parameters.level > 0 && parameters.level < 1))
     throw domain_error("level", domain_error::whole,
                        zermelo::detail::text(parameters.level) + ", expected one in (0, 1)");
-  if (!fitted.components.empty())
-    throw domain_error("fitted", domain_error::whole,
-                       "strengths were fitted by components; infer each component by itself");
+  detail::require_one_component(fitted);
   const std::int64_t n = graph.items;
   const bool shift_invariant =
       std::holds_alternative<no_prior>(model.prior) || std::holds_alternative<pair_prior>(model.prior);
