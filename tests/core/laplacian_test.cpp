@@ -413,6 +413,8 @@ TEST_CASE("With two levels the multigrid cycle is linear, symmetric and positive
   hierarchy.rebuild(zermelo::simd{}, g.view());
   hierarchy.apply(zermelo::simd{}, g.view(), u, again);
   CHECK(distance(mu, again) <= 1e-13 * norm(mu));
+  CHECK_THROWS_AS(hierarchy.apply(zermelo::simd{}, g.view(), numbers(3), again), zermelo::shape_error);
+  CHECK_THROWS_AS(zermelo::aggregation_multigrid{}.apply(zermelo::simd{}, g.view(), u, again), zermelo::shape_error);
   CHECK_THROWS_AS(hierarchy.rebuild(zermelo::simd{}, path(5).view()), zermelo::shape_error);
 }
 

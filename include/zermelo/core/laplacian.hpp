@@ -245,9 +245,14 @@ class aggregation_multigrid {
     detail::checked_inverse_diagonal(detail::schedule_on(policy), l, state_.levels[0].inverse_diagonal);
     detail::rebuild(detail::schedule_on(policy), state_, detail::raw(l));
   }
-  /// z ≈ L⁻¹ r, in a way that is symmetric and nearly linear in r. l is what the hierarchy was (re)built from.
+  /// z ≈ L⁻¹ r, in a way that is symmetric and nearly linear in r. l is what the hierarchy was (re)built from; r and z
+  /// must not overlap. Errors: shape_error.
   template <host_policy P>
   ZERMELO_INLINE void apply(P&& policy, const laplacian_view& l, std::span<const double> r, std::span<double> z) {
+    const std::int64_t n = state_.levels.empty() ? -1 : state_.levels[0].n;
+    if (l.size() != n) throw shape_error("l", "the hierarchy was built from another structure");
+    if (static_cast<std::int64_t>(r.size()) != n || r.size() != z.size())
+      throw shape_error("r", "r and z have one number for every vertex");
     detail::cycle(detail::schedule_on(policy), state_, detail::raw(l), 0, r.data(), z.data());
   }
   /// Vertices of every level, the finest first.
