@@ -74,29 +74,32 @@ const method bt_existence{cluster, "bt_existence", [](const inputs& in) {
                                            {"connected_components", parts.islands}};
                           }};
 
-const method bt_iterations{
-    cluster, "bt_iterations", [](const inputs& in, auto&& policy) {
-      if (in.has("start") && in.text("start") != "all ones") throw unsupported("start: " + in.text("start"));
-      const auto graph = graph_of(in);
-      const std::pair<const char*, fit_method> sweeps[] = {
-          {"mm_simultaneous", fit_method::mm},
-          {"mm_cyclic", fit_method::mm_cyclic},
-          {"newman_cyclic", fit_method::newman},
-          {"newman_simultaneous", fit_method::newman_simultaneous},
-          {"newman_simultaneous_log_averaged", fit_method::newman_parallel}};
-      results out;
-      for (const auto& [name, how] : sweeps) {
-        if (!in.asks_for(name)) continue;
-        const auto after = [&](std::int64_t count) {
-          return fit(policy, bradley_terry{}, graph, {.method = how, .tolerance = 0, .max_iterations = count}).strength;
-        };
-        json by_count = json::object();
-        for (const std::string& count : in.keys(name)) by_count[count] = after(std::stoll(count));
-        if (by_count.empty()) by_count["1"] = after(1);
-        out[name] = by_count;
-      }
-      return out;
-    }};
+const method bt_iterations{cluster, "bt_iterations", [](const inputs& in, auto&& policy) {
+                             if (in.has("start") && in.text("start") != "all ones")
+                               throw unsupported("start: " + in.text("start"));
+                             const auto graph = graph_of(in);
+                             const std::pair<const char*, fit_method> sweeps[] = {
+                                 {"mm_simultaneous", fit_method::mm},
+                                 {"mm_cyclic", fit_method::mm_cyclic},
+                                 {"newman_cyclic", fit_method::newman},
+                                 {"newman_simultaneous", fit_method::newman_simultaneous},
+                                 {"newman_simultaneous_log_averaged", fit_method::newman_parallel}};
+                             results out;
+                             for (const auto& sweep : sweeps) {
+                               if (!in.asks_for(sweep.first)) continue;
+                               const auto after = [&](std::int64_t count) {
+                                 return fit(policy, bradley_terry{}, graph,
+                                            {.method = sweep.second, .tolerance = 0, .max_iterations = count})
+                                     .strength;
+                               };
+                               json by_count = json::object();
+                               for (const std::string& count : in.keys(sweep.first))
+                                 by_count[count] = after(std::stoll(count));
+                               if (by_count.empty()) by_count["1"] = after(1);
+                               out[sweep.first] = by_count;
+                             }
+                             return out;
+                           }};
 
 const method bt_inference{cluster, "bt_inference", [](const inputs& in, auto&& policy) {
                             const std::int64_t n = in.integer("n_items");
