@@ -46,7 +46,8 @@ struct tensor_view {
   }
 
   template <std::integral... Index>
-  requires(sizeof...(Index) == Rank) ZERMELO_FN constexpr T& operator()(Index... index) const {
+    requires(sizeof...(Index) == Rank)
+  ZERMELO_FN constexpr T& operator()(Index... index) const {
     const std::int64_t at[] = {static_cast<std::int64_t>(index)...};
     std::int64_t offset = 0;
     for (std::size_t r = 0; r < Rank; ++r) offset += at[r] * strides[r];
@@ -76,8 +77,8 @@ struct tensor_view {
 
   /// Views of numbers are views of constant numbers. (A template, for nvcc warns of conversions to the same type.)
   template <class Constant>
-  requires(std::is_same_v<Constant, const T> && !std::is_const_v<T>) ZERMELO_FN constexpr
-  operator tensor_view<Constant, Rank, Where>() const {
+    requires(std::is_same_v<Constant, const T> && !std::is_const_v<T>)
+  ZERMELO_FN constexpr operator tensor_view<Constant, Rank, Where>() const {
     tensor_view<const T, Rank, Where> same{.data = data};
     for (std::size_t r = 0; r < Rank; ++r) same.shape[r] = shape[r], same.strides[r] = strides[r];
     return same;
@@ -107,8 +108,8 @@ concept is_tensor_view = requires(const X& x) {
 };
 
 template <class P>
-concept pointer_to_numbers = std::is_pointer_v<P> &&
-    (std::is_arithmetic_v<std::remove_pointer_t<P>> || std::is_enum_v<std::remove_pointer_t<P>>);
+concept pointer_to_numbers = std::is_pointer_v<P> && (std::is_arithmetic_v<std::remove_pointer_t<P>> ||
+                                                      std::is_enum_v<std::remove_pointer_t<P>>);
 
 template <class X>
 concept eigen_like = requires(const X& x) {
@@ -125,7 +126,7 @@ concept eigen_with_storage = eigen_like<X> && requires(X& x) {
 };
 
 template <class X>
-concept contiguous_range = !eigen_like<X> && !is_tensor_view<std::remove_const_t<X>> && requires(X & x) {
+concept contiguous_range = !eigen_like<X> && !is_tensor_view<std::remove_const_t<X>> && requires(X& x) {
   { x.data() } -> pointer_to_numbers;
   { x.size() } -> std::convertible_to<std::size_t>;
   typename X::value_type;
@@ -141,7 +142,7 @@ struct tensor_traits {
 };
 
 template <class X>
-requires detail::is_tensor_view<std::remove_const_t<X>>
+  requires detail::is_tensor_view<std::remove_const_t<X>>
 struct tensor_traits<X> {
   static constexpr bool enabled = true;
   ZERMELO_FN static constexpr std::remove_const_t<X> view(X& x) { return x; }
@@ -154,14 +155,14 @@ struct tensor_traits<X> {
 };
 
 template <class T, std::size_t N>
-requires std::is_arithmetic_v<T> || std::is_enum_v<T>
+  requires std::is_arithmetic_v<T> || std::is_enum_v<T>
 struct tensor_traits<T[N]> {
   static constexpr bool enabled = true;
   ZERMELO_FN static constexpr auto view(T (&x)[N]) { return vector_view(x, static_cast<std::int64_t>(N)); }
 };
 
 template <class T, std::size_t M, std::size_t N>
-requires std::is_arithmetic_v<T> || std::is_enum_v<T>
+  requires std::is_arithmetic_v<T> || std::is_enum_v<T>
 struct tensor_traits<T[M][N]> {
   static constexpr bool enabled = true;
   ZERMELO_FN static constexpr auto view(T(&x)[M][N]) {
@@ -189,7 +190,8 @@ struct tensor_traits<X> {
 
 /// An expression that has a shape but no numbers yet. It counts as a tensor so that `view` can say what to do.
 template <detail::eigen_like X>
-requires(!detail::eigen_with_storage<X>) struct tensor_traits<X> {
+  requires(!detail::eigen_with_storage<X>)
+struct tensor_traits<X> {
   static constexpr bool enabled = true;
   static constexpr bool lazy = true;
 };
