@@ -86,8 +86,9 @@ std::string csv_text(std::span<const leaderboard> boards) {
           board.intervals.empty()
               ? ",,,"
               : fmt::format("{},{},{},{}", board.elo(s.lower), board.elo(s.upper), s.best_rank, s.worst_rank);
-      out += fmt::format("{},{},{},{},{},{},{},{},{},{},{}\n", csv_field(board.title), r + 1, csv_field(s.name), s.strength,
-                         interval, board.elo(s.strength), elo_interval, s.games(), s.wins, s.losses, s.ties);
+      out +=
+          fmt::format("{},{},{},{},{},{},{},{},{},{},{}\n", csv_field(board.title), r + 1, csv_field(s.name),
+                      s.strength, interval, board.elo(s.strength), elo_interval, s.games(), s.wins, s.losses, s.ties);
     }
   return out;
 }

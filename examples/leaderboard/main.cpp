@@ -11,9 +11,10 @@
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
-#include <map>
+#include <exception>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 #include <zermelo/core/error.hpp>
 #include <zermelo/core/execution/threads.hpp>
@@ -28,13 +29,21 @@
 namespace {
 
 struct options {
-  std::string file, delimiter = ",", prior, json, csv, plot;
+  std::string file, title, delimiter = ",", method = "newton", prior, json, csv, plot;
   std::int64_t top = 0;
   int threads = 0, width = 0;
   bool skip_bad_lines = false;
   zm::io::battle_options input;
   ranking_settings ranking;
 };
+
+zm::preference::fit_method parse_method(const std::string& text) {
+  using enum zm::preference::fit_method;
+  for (const auto& [name, method] : {std::pair("newton", newton), std::pair("lbfgs", lbfgs), std::pair("mm", mm),
+                                     std::pair("newman", newman), std::pair("newman-parallel", newman_parallel)})
+    if (text == name) return method;
+  throw CLI::ValidationError("--method", "'" + text + "': expected newton, lbfgs, mm, newman or newman-parallel");
+}
 
 /// "gaussian:1", "gamma:2,1", "phantom:0.5", "pair:1".
 zm::preference::strength_prior parse_prior(const std::string& text) {
@@ -85,13 +94,8 @@ void declare(CLI::App& app, options& o) {
   input->add_flag("--skip-bad-lines", o.skip_bad_lines, "report lines that cannot be read and go on");
 
   auto* const model = app.add_option_group("Model");
-  using enum zm::preference::fit_method;
-  const std::map<std::string, zm::preference::fit_method> methods{
-      {"newton", newton}, {"lbfgs", lbfgs}, {"mm", mm}, {"newman", newman}, {"newman-parallel", newman_parallel}};
-  model->add_option("--method", o.ranking.method, "how to fit: newton, lbfgs, mm, newman or newman-parallel")
-      ->transform(CLI::CheckedTransformer(methods).description(""))
-      ->type_name("METHOD")
-      ->default_str("newton");
+  model->add_option("--method", o.method, "how to fit: newton, lbfgs, mm, newman or newman-parallel")
+      ->capture_default_str();
   model->add_option("--prior", o.prior, "gaussian:PRECISION, gamma:SHAPE,RATE, phantom:GAMES or pair:GAMES");
   model->add_flag("--by-component", o.ranking.by_component, "where no estimate exists, rank every component by itself");
   model->add_option("--level", o.ranking.level, "of the intervals")->capture_default_str();
@@ -102,18 +106,23 @@ void declare(CLI::App& app, options& o) {
   model->add_option("--seed", o.ranking.seed, "of everything random")->capture_default_str();
 
   auto* const output = app.add_option_group("Output");
+  output->add_option("--title", o.title, "instead of the file's name");
   output->add_option("--top", o.top, "show so many items only")->type_name("N")->check(CLI::NonNegativeNumber);
   output->add_option("--elo-centre", o.ranking.elo.centre, "rating of strength zero")->capture_default_str();
-  output->add_option("--elo-scale", o.ranking.elo.scale, "rating points that make odds of ten to one")->capture_default_str()
+  output->add_option("--elo-scale", o.ranking.elo.scale, "rating points that make odds of ten to one")
+      ->capture_default_str()
       ->check(CLI::PositiveNumber);
   output->add_option("--json", o.json, "write JSON; - instead of the table")->type_name("FILE");
   output->add_option("--csv", o.csv, "write CSV; - instead of the table")->type_name("FILE");
   output->add_option("--plot", o.plot, "draw BASENAME.svg and BASENAME.png with gnuplot")->type_name("BASENAME");
   output->add_option("--width", o.width, "columns of the table; by default, the terminal's up to 110")->type_name("N");
-  output->add_option("--threads", o.threads, "0: as many as the machine has")->capture_default_str()->check(CLI::NonNegativeNumber);
+  output->add_option("--threads", o.threads, "0: as many as the machine has")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
 }
 
 void interpret(options& o) {
+  o.ranking.method = parse_method(o.method);
   if (!o.prior.empty()) o.ranking.prior = parse_prior(o.prior);
   o.input.delimiter = parse_delimiter(o.delimiter);
   if (o.skip_bad_lines) o.input.on_error = zm::io::error_policy::collect;
@@ -207,7 +216,8 @@ int run(options& o) {
     publish(o, demonstrate(pool, o.ranking));
     return 0;
   }
-  const league league = read_league(pool, o.file, o.input);
+  league league = read_league(pool, o.file, o.input);
+  if (!o.title.empty()) league.title = o.title;
   report_rejected(league.battles);
   if (league.battles.items.empty()) throw zm::error(league.title + ": there are no battles");
   try {
@@ -232,7 +242,7 @@ int main(int argc, char** argv) {
     return run(o);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 1;
-  } catch (const zm::error& e) {
+  } catch (const std::exception& e) {
     fmt::print(stderr, "leaderboard: {}\n", printable(e.what()));
     return 1;
   }

@@ -32,11 +32,21 @@ std::string literal(std::string_view text) {
   return out + "'";
 }
 
+/// The same in bold letters, by gnuplot's markup, of which the text itself has none.
+std::string bold(std::string_view text) {
+  std::string out = "'{/:Bold ";
+  for (const char c : text) {
+    if (std::string_view("^_{}@&~\\").find(c) != std::string_view::npos) out += '\\';
+    out += c == '\'' ? std::string("''") : std::string(1, c);
+  }
+  return out + "}'";
+}
+
 /// Lengths in pixels.
 struct geometry {
   int rows;
-  int font = 11, row = 19;                        ///< size of the letters, height of a row
-  int left = 0, right = 0, top = 84, bottom = 92, width = 0;  ///< margins and the whole
+  int font = 11, row = 19;                                    ///< size of the letters, height of a row
+  int left = 0, right = 0, top = 78, bottom = 94, width = 0;  ///< margins and the whole
 
   int height() const { return top + rows * row + bottom; }
   double x(int pixel) const { return static_cast<double>(pixel) / width; }
@@ -49,8 +59,8 @@ geometry lay_out(std::span<const standing> rows) {
   if (g.rows > 60) g.font = 8, g.row = 13;
   int longest = 0;
   for (const standing& s : rows) longest = std::max(longest, display_width(cut(s.name, 36)));
-  g.left = 24 + longest * g.font * 64 / 100;
-  g.right = g.font * 17;
+  g.left = 34 + longest * g.font * 70 / 100;
+  g.right = g.font * 19;
   g.width = g.left + 430 + g.right;
   return g;
 }
@@ -65,6 +75,16 @@ std::vector<std::size_t> group_starts(std::span<const standing> all, std::size_t
     if (above && below) starts.push_back(k);
   }
   return starts;
+}
+
+/// Whether the thick lines reach out from under their points.
+bool wide_intervals(std::span<const standing> rows) {
+  double low = rows[0].lower, high = rows[0].upper, inner = 0;
+  for (const standing& s : rows) {
+    low = std::min(low, s.lower), high = std::max(high, s.upper);
+    inner += (s.inner_upper - s.inner_lower) / static_cast<double>(rows.size());
+  }
+  return inner > 0.045 * (high - low);
 }
 
 class script {
@@ -110,18 +130,21 @@ void write_axes(script& to, const leaderboard& board, std::span<const standing> 
   to.line("set xrange [{}:{}]", board.elo(low - margin), board.elo(high + margin));
   to.line("set yrange [{}:0.5]", static_cast<double>(rows.size()) + 0.5);
   to.line("set border 1 lc rgb '{}'", faint);
-  to.line("set xtics nomirror out scale 0.5 tc rgb '{}'", ink);
+  to.line("set xtics nomirror out scale 0.5 font ',{}' tc rgb '{}'", g.font - 1, ink);
   to.line("set grid xtics front lt 1 lw 0.6 lc rgb '{}'", grid);
   to.line("set grid noytics back");
-  to.line("set xlabel {} noenhanced tc rgb '{}' offset 0, 0.2",
-          literal(fmt::format("Elo scale: {:g} points are odds of ten to one", board.elo.scale)), ink);
+  to.line("set format x '%g'");
+  to.line("set xlabel {} noenhanced font ',{}' tc rgb '{}' offset 0, 0.2",
+          literal(fmt::format("Elo scale: centre {:g}, {:g} points are odds of ten to one", board.elo.centre,
+                              board.elo.scale)),
+          g.font - 1, ink);
   to.line("set ytics scale 0 noenhanced tc rgb '{}' ()", ink);
   for (std::size_t k = 0; k < rows.size(); ++k) to.line("set ytics add ({} {})", literal(cut(rows[k].name, 36)), k + 1);
 }
 
-void write_bands(script& to, const leaderboard& board, std::size_t shown, const geometry& g) {
-  auto starts = group_starts(board.standings, shown);
-  if (board.intervals.empty() || starts.size() == 1) return;
+/// Shades every other group.
+void write_bands(script& to, std::vector<std::size_t> starts, std::size_t shown, const geometry& g) {
+  if (starts.size() == 1) return;
   starts.push_back(shown);
   for (std::size_t k = 0; k + 1 < starts.size(); k += 2)
     to.line(
@@ -132,7 +155,7 @@ void write_bands(script& to, const leaderboard& board, std::size_t shown, const 
 }
 
 void write_numbers(script& to, const leaderboard& board, std::span<const standing> rows, const geometry& g) {
-  const int rating = g.width - g.right + g.font * 5 / 2 + 10, interval = rating + g.font * 8, ranks = g.width - 16;
+  const int rating = g.width - g.right + g.font * 5 / 2 + 10, interval = rating + g.font * 17 / 2, ranks = g.width - 16;
   const std::string heading = fmt::format("right font ',{}' tc rgb '{}'", g.font - 1, faint);
   const std::string number = fmt::format("right font ',{}' tc rgb '{}'", g.font - 1, ink);
   const auto above = [&](int x) {
@@ -155,10 +178,10 @@ void write_numbers(script& to, const leaderboard& board, std::span<const standin
   }
 }
 
-void write_words(script& to, const leaderboard& board, std::size_t shown, const geometry& g) {
+void write_words(script& to, const leaderboard& board, std::size_t shown, bool shaded, const geometry& g) {
   const auto at = [&](int y) { return fmt::format("screen {:.5f}, screen {:.5f}", g.x(12), g.y(y)); };
   const std::string small = fmt::format("left font ',9' tc rgb '{}'", faint);
-  to.label(board.title, at(g.height() - 22), fmt::format("left font ':Bold,13' tc rgb '{}'", ink));
+  to.line("set label {} at {} left font ',13' tc rgb '{}'", bold(board.title), at(g.height() - 22), ink);
   std::string what = summary(board);
   if (shown < board.standings.size()) what += fmt::format("; the {} strongest are shown", shown);
   to.label(what, at(g.height() - 43), small);
@@ -167,8 +190,9 @@ void write_words(script& to, const leaderboard& board, std::size_t shown, const 
   if (board.truth_known())
     first += fmt::format(" Diamonds: true strengths, {} of {} covered.", board.covered(), board.standings.size());
   to.label(first, at(32), small);
-  to.label("Ranks: those the data do not rule out. Where the shade changes, every difference across is significant.",
-           at(16), small);
+  std::string second = "Ranks: those that the data do not rule out.";
+  if (shaded) second += " Where the shade changes, every difference across is significant.";
+  to.label(second, at(16), small);
 }
 
 std::string script_of(const leaderboard& board, std::span<const standing> rows, const std::string& basename) {
@@ -176,20 +200,24 @@ std::string script_of(const leaderboard& board, std::span<const standing> rows, 
   script to;
   write_data(to, rows, board.elo);
   write_axes(to, board, rows, g);
-  write_bands(to, board, rows.size(), g);
+  const auto groups = group_starts(board.standings, rows.size());
+  write_bands(to, groups, rows.size(), g);
   write_numbers(to, board, rows, g);
-  write_words(to, board, rows.size(), g);
+  write_words(to, board, rows.size(), groups.size() > 1, g);
+  const double point = g.font >= 10 ? 0.56 : 0.4;
   std::string plot = fmt::format(
       "plot $board using 3:1:($4-$3):(0) with vectors nohead lw 1.2 lc rgb '{0}', "
-      "$board using 5:1:($6-$5):(0) with vectors nohead lw 3.6 lc rgb '{0}', "
-      "$board using 2:1 with points pt 7 ps {1} lc rgb '{0}'",
-      blue, g.font >= 10 ? 0.75 : 0.5);
+      "$board using 5:1:($6-$5):(0) with vectors nohead lw 3.2 lc rgb '{0}', ",
+      blue);
+  if (wide_intervals(rows))  // else the white ring would hide them
+    plot += fmt::format("$board using 2:1 with points pt 7 ps {} lc rgb 'white', ", 1.4 * point);
+  plot += fmt::format("$board using 2:1 with points pt 7 ps {} lc rgb '{}'", point, blue);
   if (board.truth_known())
-    plot += fmt::format(", $board using 7:1 with points pt 12 ps 1 lw 1.4 lc rgb '{}'", vermilion);
+    plot += fmt::format(", $board using 7:1 with points pt 12 ps 0.72 lw 1.4 lc rgb '{}'", vermilion);
   to.line("set terminal svg size {}, {} font 'Helvetica,{}' background '#FFFFFF'", g.width, g.height(), g.font);
   to.line("set output {}", literal(basename + ".svg"));
   to.line("{}", plot);
-  to.line("set terminal pngcairo size {}, {} font 'Helvetica,{}' fontscale 2 linewidth 2 pointscale 2", 2 * g.width,
+  to.line("set terminal pngcairo size {}, {} font 'Helvetica,{}' fontscale 2 linewidth 2 pointscale 2.8", 2 * g.width,
           2 * g.height(), g.font);
   to.line("set output {}", literal(basename + ".png"));
   to.line("replot");

@@ -103,11 +103,8 @@ std::vector<standing> standings_of(const league& league, const preference::compa
 
 void add_wald(zm::threads& pool, const preference::bradley_terry& model, const preference::comparison_graph& graph,
               const preference::bradley_terry_fit& fitted, const ranking_settings& settings, leaderboard& board) {
-  const auto kind =
-      settings.sandwich ? preference::covariance_kind::sandwich : preference::covariance_kind::model;
-  const auto sure = preference::infer(
-      pool, model, graph, fitted,
-      {.kind = kind, .level = settings.level});
+  const auto kind = settings.sandwich ? preference::covariance_kind::sandwich : preference::covariance_kind::model;
+  const auto sure = preference::infer(pool, model, graph, fitted, {.kind = kind, .level = settings.level});
   const double half = zm::normal_quantile(0.75);
   for (std::size_t i = 0; i < board.standings.size(); ++i) {
     standing& s = board.standings[i];

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "text.hpp"
@@ -42,6 +43,7 @@ struct column {
   std::string heading;
   std::vector<std::string> cells = {};
   bool left = false;
+  int spare = 0;  ///< columns of a higher number go first where the table is too wide; 0 stays
 
   int width() const {
     int w = display_width(heading);
@@ -51,8 +53,8 @@ struct column {
 };
 
 template <class F>
-column column_of(std::string heading, std::span<const standing> rows, F cell, bool left = false) {
-  column c{.heading = std::move(heading), .cells = {}, .left = left};
+column column_of(std::string heading, std::span<const standing> rows, F cell, int spare = 0) {
+  column c{.heading = std::move(heading), .cells = {}, .left = false, .spare = spare};
   for (const standing& s : rows) c.cells.push_back(cell(s));
   return c;
 }
@@ -67,13 +69,15 @@ std::vector<column> columns_of(const leaderboard& board, std::span<const standin
   std::int64_t rank = 0;
   std::vector<column> columns;
   columns.push_back(column_of("#", rows, [&](const standing&) { return fmt::format("{}", ++rank); }));
+  columns.push_back(column_of("name", rows, [&](const standing& s) { return cut(s.name, name_width); }));
+  columns.back().left = true;
   columns.push_back(column_of(
-      "name", rows, [&](const standing& s) { return cut(s.name, name_width); }, true));
-  columns.push_back(column_of("strength", rows, [](const standing& s) { return fmt::format("{:+.3f}", s.strength); }));
+      "strength", rows, [](const standing& s) { return fmt::format("{:+.3f}", s.strength); }, 1));
   columns.push_back(column_of("Elo", rows, [&](const standing& s) { return fmt::format("{:.0f}", elo(s.strength)); }));
   if (!board.intervals.empty()) {
     columns.push_back(column_of(
-        "±", rows, [&](const standing& s) { return fmt::format("{:.0f}", elo.per_unit() * (s.upper - s.lower) / 2); }));
+        "±", rows, [&](const standing& s) { return fmt::format("{:.0f}", elo.per_unit() * (s.upper - s.lower) / 2); },
+        3));
     columns.push_back(column_of(fmt::format("{:g} %", 100 * board.level), rows, [&](const standing& s) {
       return fmt::format("{:.0f}–{:.0f}", elo(s.lower), elo(s.upper));
     }));
@@ -84,10 +88,13 @@ std::vector<column> columns_of(const leaderboard& board, std::span<const standin
       return fmt::format("{:.0f}{}", elo(*s.truth), s.covers_truth() ? " " : "!");
     }));
   columns.push_back(column_of("games", rows, [](const standing& s) { return fmt::format("{:g}", s.games()); }));
-  columns.push_back(column_of("won", rows, [](const standing& s) { return fmt::format("{:g}", s.wins); }));
-  columns.push_back(column_of("lost", rows, [](const standing& s) { return fmt::format("{:g}", s.losses); }));
+  columns.push_back(column_of(
+      "won", rows, [](const standing& s) { return fmt::format("{:g}", s.wins); }, 2));
+  columns.push_back(column_of(
+      "lost", rows, [](const standing& s) { return fmt::format("{:g}", s.losses); }, 2));
   if (std::any_of(rows.begin(), rows.end(), [](const standing& s) { return s.ties > 0; }))
-    columns.push_back(column_of("tied", rows, [](const standing& s) { return fmt::format("{:g}", s.ties); }));
+    columns.push_back(column_of(
+        "tied", rows, [](const standing& s) { return fmt::format("{:g}", s.ties); }, 2));
   return columns;
 }
 
@@ -95,6 +102,19 @@ int width_of(const std::vector<column>& columns) {
   int all = 0;
   for (const column& c : columns) all += 2 + c.width();
   return all;
+}
+
+/// As much as fits: names are shortened first, then columns are left out.
+std::vector<column> columns_within(int width, const leaderboard& board, std::span<const standing> rows) {
+  constexpr int widest_name = 30, narrowest_name = 12, most_spare = 3;
+  std::vector<column> columns;
+  for (int name_width = widest_name; name_width >= narrowest_name; --name_width) {
+    columns = columns_of(board, rows, name_width);
+    if (width_of(columns) <= width) return columns;
+  }
+  for (int spare = most_spare; spare > 0 && width_of(columns) > width; --spare)
+    std::erase_if(columns, [spare](const column& c) { return c.spare == spare; });
+  return columns;
 }
 
 std::string notes(const leaderboard& board, std::size_t shown) {
@@ -132,10 +152,8 @@ std::string table_text(const leaderboard& board, std::int64_t top, int width) {
 
   const auto all = board.standings.size();
   const std::span rows(board.standings.data(), top > 0 ? std::min(all, static_cast<std::size_t>(top)) : all);
-  constexpr int widest_name = 30, narrowest_name = 12, least_bar = 12;
-  int name_width = widest_name;
-  while (name_width > narrowest_name && width_of(columns_of(board, rows, name_width)) > width) --name_width;
-  const std::vector<column> columns = columns_of(board, rows, name_width);
+  constexpr int least_bar = 12;
+  const std::vector<column> columns = columns_within(width, board, rows);
   const int left_for_bar = width - width_of(columns) - 2;
   const bool bars = !board.intervals.empty() && left_for_bar >= least_bar;
   bar_scale scale{.lowest = rows[0].lower, .highest = rows[0].upper, .width = left_for_bar};
