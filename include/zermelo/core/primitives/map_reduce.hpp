@@ -67,6 +67,7 @@ struct total {
   total() = default;
   ZERMELO_FN constexpr explicit total(V v) : value(v) {}
   ZERMELO_FN static total identity() { return total(V(0)); }
+  ZERMELO_FN friend total where(mask_t<V> m, total a) { return total(select(m, a.value, identity().value)); }
   ZERMELO_FN friend total merge(total a, total b) { return total(a.value + b.value); }
   ZERMELO_INLINE friend total<double> over_lanes(total a) {
     return total<double>(static_cast<double>(reduce_add(a.value)));
@@ -82,6 +83,7 @@ struct largest {
   largest() = default;
   ZERMELO_FN constexpr explicit largest(V v) : value(v) {}
   ZERMELO_FN static largest identity() { return largest(-detail::infinity<V>()); }
+  ZERMELO_FN friend largest where(mask_t<V> m, largest a) { return largest(select(m, a.value, identity().value)); }
   ZERMELO_FN friend largest merge(largest a, largest b) { return largest((max)(a.value, b.value)); }
   ZERMELO_INLINE friend largest<double> over_lanes(largest a) {
     return largest<double>(static_cast<double>(reduce_max(a.value)));
@@ -97,6 +99,7 @@ struct smallest {
   smallest() = default;
   ZERMELO_FN constexpr explicit smallest(V v) : value(v) {}
   ZERMELO_FN static smallest identity() { return smallest(detail::infinity<V>()); }
+  ZERMELO_FN friend smallest where(mask_t<V> m, smallest a) { return smallest(select(m, a.value, identity().value)); }
   ZERMELO_FN friend smallest merge(smallest a, smallest b) { return smallest((min)(a.value, b.value)); }
   ZERMELO_INLINE friend smallest<double> over_lanes(smallest a) {
     return smallest<double>(static_cast<double>(reduce_min(a.value)));
@@ -132,6 +135,14 @@ struct outputs {
 };
 template <class... X>
 outputs(X&&...) -> outputs<std::remove_reference_t<X>...>;
+
+/// Which elements count: a tensor of bool, or of numbers of which all but zero count. What does not is never looked at,
+/// whatever lies there: its outputs are zero, and statistics do not hear of it.
+template <class X>
+struct counted_where {
+  X& tensor;
+  ZERMELO_INLINE explicit counted_where(X& x) : tensor(x) {}
+};
 
 namespace detail {
 
@@ -225,10 +236,24 @@ ZERMELO_INLINE void put(const column<View>& c, std::int64_t k, std::int64_t coun
 template <class V, bool Contiguous>
 ZERMELO_INLINE void put(const no_column&, std::int64_t, std::int64_t, V) {}
 
+/// Which of `count` elements from position k on are counted.
+template <class V, class View>
+ZERMELO_INLINE mask_t<V> fetch_mask(const column<View>& c, std::int64_t k, std::int64_t count) {
+  using scalar = typename value_traits<V>::scalar;
+  constexpr std::int64_t width = lanes<V>;
+  scalar lane[width];
+  for (std::int64_t j = 0; j < width; ++j) lane[j] = c.view.element(k + (j < count ? j : 0)) ? scalar(1) : scalar(0);
+  return load<V>(lane) != V(0);
+}
+
 /// Merges statistics pairwise, and forms their identity, whatever the bundle.
 template <class... S, std::size_t... K>
 ZERMELO_INLINE void merge_into(bundle<S...>& to, const bundle<S...>& from, std::index_sequence<K...>) {
   ((get<K>(to) = merge(get<K>(to), get<K>(from))), ...);
+}
+template <class... S, class Mask, std::size_t... K>
+ZERMELO_INLINE void merge_where(bundle<S...>& to, Mask keep, const bundle<S...>& from, std::index_sequence<K...>) {
+  ((get<K>(to) = merge(get<K>(to), where(keep, get<K>(from)))), ...);
 }
 template <class... S, std::size_t... K>
 ZERMELO_INLINE auto totals_of(const bundle<S...>& lanes_, std::index_sequence<K...>) {
@@ -261,49 +286,64 @@ struct map_fault {
   std::int64_t block = -1;  ///< first element of the block
 };
 
-/// One tile. Returns its statistics, or the block in which an input is not a number.
-template <class V, bool Contiguous, class Kernel, class In, class Out, std::size_t... R, std::size_t... W>
-ZERMELO_INLINE auto map_tile(const Kernel& kernel, const In& in, const Out& out, std::int64_t begin, std::int64_t end,
-                             map_fault& fault, std::index_sequence<R...>, std::index_sequence<W...>) {
+/// One tile. Returns its statistics, or the block in which an input is not a number or the kernel finds a fault.
+template <class V, bool Contiguous, class Kernel, class In, class Out, class Mask, std::size_t... R, std::size_t... W>
+ZERMELO_INLINE auto map_tile(const Kernel& kernel, const In& in, const Out& out, const Mask& mask, std::int64_t begin,
+                             std::int64_t end, map_fault& fault, std::index_sequence<R...>, std::index_sequence<W...>) {
   constexpr std::int64_t width = lanes<V>;
+  constexpr bool masked = !std::is_same_v<Mask, no_column>;
   using result = decltype(as_mapped(kernel(fetch<V, Contiguous>(std::get<R>(in), 0, width)...)));
   using lane_statistics = decltype(result::statistics);
   static_assert(bundle_size<decltype(result::elements)>::value == sizeof...(W),
                 "zermelo: the kernel returns as many elements as there are outputs");
   constexpr auto each = std::make_index_sequence<bundle_size<lane_statistics>::value>{};
   using totals = decltype(totals_of(std::declval<lane_statistics&>(), each));
+  // `count` elements from position k on, in lanes of U; what is not to be looked at is replaced before anything is.
+  const auto step = []<class U>(const Kernel& f, const Out& to, [[maybe_unused]] const Mask& m, std::int64_t k,
+                                std::int64_t count, mask_t<U>& bad, auto& statistics,
+                                const auto&... x) ZERMELO_LAMBDA_INLINE {
+    constexpr auto all_of = std::make_index_sequence<bundle_size<lane_statistics>::value>{};
+    if constexpr (masked) {
+      const mask_t<U> keep = fetch_mask<U>(m, k, count);
+      const auto inner = [&](const auto&... y) ZERMELO_LAMBDA_INLINE {
+        ((bad = bad | is_nan(y)), ...);
+        const auto r = as_mapped(f(y...));
+        if constexpr (requires { r.fault; }) bad = bad | (keep & r.fault);
+        (put<U, Contiguous>(std::get<W>(to), k, count, select(keep, U(get<W>(r.elements)), U(0))), ...);
+        merge_where(statistics, keep, r.statistics, all_of);
+      };
+      inner(select(keep, x, U(0))...);
+    } else {
+      ((bad = bad | is_nan(x)), ...);
+      const auto r = as_mapped(f(x...));
+      if constexpr (requires { r.fault; }) bad = bad | r.fault;
+      (put<U, Contiguous>(std::get<W>(to), k, count, get<W>(r.elements)), ...);
+      merge_into(statistics, r.statistics, all_of);
+    }
+  };
+  using T = typename value_traits<V>::scalar;
   totals all = bundle_identity<totals>::make();
   for (std::int64_t block = begin; block < end; block += map_block) {
     const std::int64_t stop = (std::min)(end, block + map_block);
     mask_t<V> bad = is_nan(V(0));
-    auto some = bundle_identity<lane_statistics>::make();
-    const auto one = [&]([[maybe_unused]] std::int64_t k, [[maybe_unused]] std::int64_t count, const auto&... x)
-                         ZERMELO_LAMBDA_INLINE {
-                           ((bad = bad | is_nan(x)), ...);
-                           const auto r = as_mapped(kernel(x...));
-                           (put<V, Contiguous>(std::get<W>(out), k, count, get<W>(r.elements)), ...);
-                           merge_into(some, r.statistics, each);
-                         };
     std::int64_t k = block;
     while (k + width <= stop) {
       const std::int64_t flush = (std::min)(stop, k + lane_run * width);
-      some = bundle_identity<lane_statistics>::make();
-      for (; k + width <= flush; k += width) one(k, width, fetch<V, Contiguous>(std::get<R>(in), k, width)...);
+      auto some = bundle_identity<lane_statistics>::make();
+      for (; k + width <= flush; k += width)
+        step.template operator()<V>(kernel, out, mask, k, width, bad, some,
+                                    fetch<V, Contiguous>(std::get<R>(in), k, width)...);
       merge_into(all, totals_of(some, each), each);
     }
-    if (k < stop) {  // the tail, one by one
-      using T = typename value_traits<V>::scalar;
-      for (; k < stop; ++k) {
-        const auto single = [&](const auto&... x) ZERMELO_LAMBDA_INLINE {
-          ((bad = bad | mask_t<V>(is_nan(x))), ...);
-          const auto r = as_mapped(kernel(x...));
-          (put<T, Contiguous>(std::get<W>(out), k, 1, get<W>(r.elements)), ...);
-          merge_into(all, totals_of(r.statistics, each), each);
-        };
-        single(fetch<T, Contiguous>(std::get<R>(in), k, 1)...);
-      }
+    mask_t<T> bad_tail = false;
+    for (; k < stop; ++k) {  // the tail, one by one
+      using tail_result = decltype(as_mapped(kernel(fetch<T, Contiguous>(std::get<R>(in), k, 1)...)));
+      auto one = bundle_identity<decltype(tail_result::statistics)>::make();
+      step.template operator()<T>(kernel, out, mask, k, 1, bad_tail, one,
+                                  fetch<T, Contiguous>(std::get<R>(in), k, 1)...);
+      merge_into(all, totals_of(one, each), each);
     }
-    if (any(bad)) {
+    if (any(bad) || bad_tail) {
       fault.block = block;
       return all;
     }
@@ -311,21 +351,27 @@ ZERMELO_INLINE auto map_tile(const Kernel& kernel, const In& in, const Out& out,
   return all;
 }
 
-/// Names the first NaN of a block that has one.
-template <class In, std::size_t... R>
-[[noreturn]] void refuse_nan(const In& in, std::int64_t block, std::int64_t end, std::index_sequence<R...>) {
+/// Names what is wrong in a block where something is.
+template <class T, class Kernel, class In, class Mask, std::size_t... R>
+[[noreturn]] void refuse_block(const Kernel& kernel, const In& in, const Mask& mask, std::int64_t block,
+                               std::int64_t end, std::index_sequence<R...>) {
   for (std::int64_t k = block; k < end; ++k) {
+    if constexpr (!std::is_same_v<Mask, no_column>)
+      if (!mask.view.element(k)) continue;
     const auto check = [&](const auto& c) {
       if (is_nan(static_cast<double>(c.view.element(k)))) throw domain_error(c.name, k, "is not a number");
     };
     (check(std::get<R>(in)), ...);
+    const auto r = as_mapped(kernel(static_cast<T>(std::get<R>(in).view.element(k))...));
+    if constexpr (requires { r.fault; })
+      if (r.fault) throw domain_error(Kernel::fault_argument, k, Kernel::fault_reason);
   }
-  throw domain_error("kernel", block, "gave no number");
+  throw domain_error("inputs", block, "or one of the elements behind it is not a number");
 }
 
-template <class P, class Kernel, class In, class Out, std::size_t... R, std::size_t... W>
-auto run_map(P&& policy, const Kernel& kernel, const In& in, const Out& out, std::index_sequence<R...> read,
-             std::index_sequence<W...> write) {
+template <class P, class Kernel, class In, class Out, class Mask, std::size_t... R, std::size_t... W>
+auto run_map(P&& policy, const Kernel& kernel, const In& in, const Out& out, const Mask& mask,
+             std::index_sequence<R...> read, std::index_sequence<W...> write) {
   using T = typename compute_in<std::tuple_element_t<R, In>..., std::tuple_element_t<W, Out>...>::type;
   using V = value_of<P, T>;
   const std::int64_t n = std::get<0>(in).view.size();
@@ -335,31 +381,36 @@ auto run_map(P&& policy, const Kernel& kernel, const In& in, const Out& out, std
       if (c.view.size() != n)
         throw shape_error(c.name, std::to_string(c.view.size()) + " elements, expected as many as " +
                                       std::get<0>(in).name + ", " + std::to_string(n));
-      contiguous = contiguous && c.contiguous;
     }
+  };
+  const auto look = [&]<class C>(const C& c) {
+    if constexpr (!std::is_same_v<C, no_column>) contiguous = contiguous && c.contiguous;
   };
   (inspect(std::get<R>(in)), ...);
   (inspect(std::get<W>(out)), ...);
+  inspect(mask);
+  (look(std::get<R>(in)), ...);
+  (look(std::get<W>(out)), ...);
 
   std::int64_t length = (n + map_tiles - 1) / map_tiles;
   length = (std::max)(map_block, (length + map_block - 1) / map_block * map_block);
   const std::int64_t tiles = (n + length - 1) / length;
   map_fault none;
-  using totals = decltype(map_tile<V, true>(kernel, in, out, 0, 0, none, read, write));
+  using totals = decltype(map_tile<V, true>(kernel, in, out, mask, 0, 0, none, read, write));
   totals parts[map_tiles];
   map_fault faults[map_tiles];
   for_each_tile(policy, tiles, [&](std::int64_t t) {
     const std::int64_t begin = t * length, end = (std::min)(n, begin + length);
     auto& part = parts[static_cast<std::size_t>(t)];
     auto& fault = faults[static_cast<std::size_t>(t)];
-    part = contiguous ? map_tile<V, true>(kernel, in, out, begin, end, fault, read, write)
-                      : map_tile<V, false>(kernel, in, out, begin, end, fault, read, write);
+    part = contiguous ? map_tile<V, true>(kernel, in, out, mask, begin, end, fault, read, write)
+                      : map_tile<V, false>(kernel, in, out, mask, begin, end, fault, read, write);
   });
   constexpr auto each = std::make_index_sequence<bundle_size<totals>::value>{};
   totals all = bundle_identity<totals>::make();
   for (std::int64_t t = 0; t < tiles; ++t) {
     if (const std::int64_t block = faults[t].block; block >= 0)
-      refuse_nan(in, block, (std::min)(n, block + map_block), read);
+      refuse_block<T>(kernel, in, mask, block, (std::min)(n, block + map_block), read);
     merge_into(all, parts[t], each);
   }
   return all;
@@ -374,25 +425,36 @@ inline namespace ZERMELO_ISA {
 ///   (outputs[k], sₖ) = kernel(inputs[k]),   result = s₀ ⊕ s₁ ⊕ …
 ///
 /// kernel   straight-line, generic in its value type V: `template <class V> auto operator()(V…) const` returns a V for
-///          one output, or mapped{bundle(outputs…), bundle(total(v), largest(w), …)}
+///          one output, or mapped{bundle(outputs…), bundle(total(v), largest(w), …)}. A result with a third member
+///          `fault`, a mask, ends in a domain_error with the kernel's fault_argument and fault_reason
 /// inputs, outputs  tensors of float or double with equal numbers of elements, taken in row-major order; an output may
 ///          be exactly an input, and must not overlap one otherwise. Arithmetic is in double if any tensor is.
+/// where    optional: counted_where(mask), the elements that count
 /// Errors: shape_error naming the tensor; domain_error naming the tensor and the position of the first NaN. After an
 ///          error, outputs are unspecified.
 /// Cost: one pass; allocates nothing. The tree of merges depends on the number of elements alone.
-template <host_policy P, class Kernel, class... X, class... Y>
-auto map_reduce(P&& policy, const Kernel& kernel, const inputs<X...>& in, const outputs<Y...>& out) {
+template <host_policy P, class Kernel, class... X, class... Y, class... Mask>
+  requires(sizeof...(Mask) <= 1)
+auto map_reduce(P&& policy, const Kernel& kernel, const inputs<X...>& in, const outputs<Y...>& out,
+                const counted_where<Mask>&... where) {
   static_assert(sizeof...(X) >= 1 && sizeof...(X) <= 8 && sizeof...(Y) <= 8, "zermelo: 1 to 8 inputs, 0 to 8 outputs");
   return [&]<std::size_t... R, std::size_t... W>(std::index_sequence<R...> read, std::index_sequence<W...> write) {
-    return detail::run_map(
-        policy, kernel, std::tuple(detail::column_of(std::get<R>(in.tensors), detail::input_names[R])...),
-        std::tuple(detail::column_of(std::get<W>(out.tensors), detail::output_names[W])...), read, write);
+    const auto run = [&](const auto& mask) {
+      return detail::run_map(
+          policy, kernel, std::tuple(detail::column_of(std::get<R>(in.tensors), detail::input_names[R])...),
+          std::tuple(detail::column_of(std::get<W>(out.tensors), detail::output_names[W])...), mask, read, write);
+    };
+    if constexpr (sizeof...(Mask) == 0)
+      return run(detail::no_column{});
+    else
+      return run(detail::column_of(where.tensor, "mask")...);
   }(std::index_sequence_for<X...>{}, std::index_sequence_for<Y...>{});
 }
 
-template <class Kernel, class... X, class... Y>
-auto map_reduce(const Kernel& kernel, const inputs<X...>& in, const outputs<Y...>& out) {
-  return map_reduce(simd{}, kernel, in, out);
+template <class Kernel, class... X, class... Y, class... Mask>
+auto map_reduce(const Kernel& kernel, const inputs<X...>& in, const outputs<Y...>& out,
+                const counted_where<Mask>&... where) {
+  return map_reduce(simd{}, kernel, in, out, where...);
 }
 
 template <host_policy P, class Kernel, class... X>
