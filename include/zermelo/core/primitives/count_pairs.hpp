@@ -42,9 +42,9 @@ template <class F, class S, class C>
 }
 
 /// Adds the battles [begin, end) to table[(i·n + j)·4 + category].
-template <bool UnitStride, class F, class S, class C>
+template <bool UnitStride, class Counter, class F, class S, class C>
 void count_range(F first, S second, C category, std::int64_t n, std::uint32_t categories, std::int64_t begin,
-                 std::int64_t end, std::uint32_t* table) {
+                 std::int64_t end, Counter* table) {
   const auto at = [](const auto& column, std::int64_t k) { return UnitStride ? column.data[k] : column.element(k); };
   const auto slot_of = [=](std::int64_t k) ZERMELO_LAMBDA_INLINE {
     const auto i = at(first, k);
@@ -84,7 +84,8 @@ inline namespace ZERMELO_ISA {
 ///
 /// first, second, category  [m]       ids in [0, n), first ≠ second; categories (integers or enumerators) below `categories`
 /// counts                   [n·n·4]   added to
-/// Errors: shape_error; domain_error with the argument and position of the first pair that is wrong.
+/// Errors: shape_error; domain_error with the argument and position of the first pair that is wrong; then counts are
+///         unspecified.
 /// Cost: one pass over the battles; checks are part of it. n ≤ 16384, categories ≤ 4.
 template <host_policy P, tensor F, tensor S, tensor C>
 void count_pairs(P&& policy, const F& first, const S& second, const C& category, std::int64_t n, int categories,
@@ -116,15 +117,19 @@ void count_pairs(P&& policy, const F& first, const S& second, const C& category,
       (std::max)((std::min)(static_cast<std::int64_t>(concurrency(policy)), worth), 1 + (m - 1) / flush);
   const std::int64_t length = (m + parts - 1) / parts;
   const bool unit = f.contiguous() && s.contiguous() && c.contiguous();
+  const auto count = [&, f, s, c](std::int64_t p, auto* table) {
+    const std::int64_t begin = p * length, end = (std::min)(m, begin + length);
+    if (unit)
+      detail::count_range<true>(f, s, c, n, static_cast<std::uint32_t>(categories), begin, end, table);
+    else
+      detail::count_range<false>(f, s, c, n, static_cast<std::uint32_t>(categories), begin, end, table);
+  };
+  if (parts == 1 && slots > m) return count(0, counts.data());  // a table of its own would cost more than the pairs
   std::vector<std::unique_ptr<std::uint32_t[]>> tables(static_cast<std::size_t>(parts));
   for_each_tile(policy, parts, [&](std::int64_t p) {
     auto& table = tables[static_cast<std::size_t>(p)];
     table = std::make_unique<std::uint32_t[]>(static_cast<std::size_t>(slots));
-    const std::int64_t begin = p * length, end = (std::min)(m, begin + length);
-    if (unit)
-      detail::count_range<true>(f, s, c, n, static_cast<std::uint32_t>(categories), begin, end, table.get());
-    else
-      detail::count_range<false>(f, s, c, n, static_cast<std::uint32_t>(categories), begin, end, table.get());
+    count(p, table.get());
   });
   for (const auto& table : tables)
     for (std::int64_t k = 0; k < slots; ++k) counts[static_cast<std::size_t>(k)] += table[static_cast<std::size_t>(k)];

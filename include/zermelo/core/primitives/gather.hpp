@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "../error.hpp"
 #include "../execution/policy.hpp"
@@ -38,8 +37,35 @@ inline void require_same_length(const char* argument, std::int64_t length, std::
 
 inline constexpr std::int64_t index_tile = 16384;
 
-/// Parts that the outputs of a parallel scatter_add are cut into.
-inline constexpr std::int64_t scatter_parts = 64;
+/// Outputs from which on threads pay: fewer stay in a near cache, where one thread is as fast as reading the indices.
+inline constexpr std::int64_t scatter_worth = std::int64_t{1} << 17;
+/// Threads from which on they pay: reading the indices costs about half of what adding does.
+inline constexpr std::int64_t scatter_threads = 4;
+
+/// out[k] = source[index[k]] for k in [begin, end). Views by value, so that no store makes the compiler read them again.
+template <class S, class N, class O>
+void gather_range(S source, N index, O out, std::int64_t begin, std::int64_t end) {
+  const std::int64_t n = source.size();
+  for (std::int64_t k = begin; k < end; ++k) out.element(k) = source.element(index_at(index, k, n));
+}
+
+/// out[index[k]] += source[k] for the indices in [begin, begin + length), in the order of k; all indices are checked.
+template <class S, class N, class O>
+void scatter_part(S source, N index, O out, std::int64_t begin, std::int64_t length) {
+  constexpr std::int64_t block = 512;
+  const std::int64_t m = index.size(), n = out.size();
+  std::int64_t mine[block];
+  for (std::int64_t first = 0; first < m; first += block) {
+    const std::int64_t end = (std::min)(m, first + block);
+    std::int64_t count = 0;
+    for (std::int64_t k = first; k < end; ++k) {
+      mine[count] = k;  // without a branch, which would be a coin toss
+      count += static_cast<std::uint64_t>(index_at(index, k, n) - begin) < static_cast<std::uint64_t>(length);
+    }
+    for (std::int64_t c = 0; c < count; ++c)
+      out.element(static_cast<std::int64_t>(index.element(mine[c]))) += source.element(mine[c]);
+  }
+}
 
 }  // namespace detail::inline ZERMELO_ISA
 
@@ -54,12 +80,10 @@ void gather(P&& policy, const S& source, const N& index, O&& out) {
   const auto from = view(source);
   const auto at = view(index);
   const auto to = view(out);
-  const std::int64_t m = at.size(), n = from.size();
+  const std::int64_t m = at.size();
   detail::require_same_length("out", to.size(), m);
   for_each_tile(policy, (m + detail::index_tile - 1) / detail::index_tile, [&](std::int64_t t) {
-    const std::int64_t end = (std::min)(m, (t + 1) * detail::index_tile);
-    for (std::int64_t k = t * detail::index_tile; k < end; ++k)
-      to.element(k) = from.element(detail::index_at(at, k, n));
+    detail::gather_range(from, at, to, t * detail::index_tile, (std::min)(m, (t + 1) * detail::index_tile));
   });
 }
 
@@ -73,7 +97,7 @@ void gather(const S& source, const N& index, O&& out) {
 /// source [m], index [m] integers in [0, n), out [n]
 /// What falls on one output is added in the order of k: the same bits under every policy.
 /// Errors: shape_error; domain_error("index", k), and then out is unspecified.
-/// Cost: one pass; on several threads two, and 8 bytes a source.
+/// Cost: one pass; on four threads or more each reads all indices. Allocates nothing.
 template <host_policy P, tensor S, tensor N, tensor O>
 void scatter_add(P&& policy, const S& source, const N& index, O&& out) {
   const auto from = view(source);
@@ -81,39 +105,16 @@ void scatter_add(P&& policy, const S& source, const N& index, O&& out) {
   const auto to = view(out);
   const std::int64_t m = at.size(), n = to.size();
   detail::require_same_length("source", from.size(), m);
-  if (concurrency(policy) == 1 || m < 8 * detail::index_tile || n < detail::scatter_parts) {
+  const std::int64_t parts = concurrency(policy);
+  if (parts < detail::scatter_threads || m < 8 * detail::index_tile || n < detail::scatter_worth) {
     for (std::int64_t k = 0; k < m; ++k) to.element(detail::index_at(at, k, n)) += from.element(k);
     return;
   }
-  // A stable partition of the positions by parts of the output; then every part has one owner.
-  const std::int64_t per_part = (n + detail::scatter_parts - 1) / detail::scatter_parts;
-  const std::int64_t tiles = (m + detail::index_tile - 1) / detail::index_tile;
-  std::vector<std::int64_t> place(static_cast<std::size_t>(tiles * detail::scatter_parts), 0);
-  const auto over = [&](std::int64_t t, auto&& visit) {
-    const std::int64_t end = (std::min)(m, (t + 1) * detail::index_tile);
-    for (std::int64_t k = t * detail::index_tile; k < end; ++k)
-      visit(k, static_cast<std::size_t>(detail::index_at(at, k, n) / per_part * tiles + t));
-  };
-  for_each_tile(policy, tiles,
-                [&](std::int64_t t) { over(t, [&](std::int64_t, std::size_t slot) { ++place[slot]; }); });
-  std::int64_t before = 0;
-  for (auto& p : place) {
-    const std::int64_t count = p;
-    p = before;
-    before += count;
-  }
-  std::vector<std::int64_t> start(static_cast<std::size_t>(detail::scatter_parts) + 1, m);
-  for (std::int64_t p = 0; p < detail::scatter_parts; ++p)
-    start[static_cast<std::size_t>(p)] = place[static_cast<std::size_t>(p * tiles)];
-  std::vector<std::int64_t> position(static_cast<std::size_t>(m));
-  for_each_tile(policy, tiles, [&](std::int64_t t) {
-    over(t, [&](std::int64_t k, std::size_t slot) { position[static_cast<std::size_t>(place[slot]++)] = k; });
-  });
-  for_each_tile(policy, detail::scatter_parts, [&](std::int64_t p) {
-    for (std::int64_t q = start[static_cast<std::size_t>(p)]; q < start[static_cast<std::size_t>(p) + 1]; ++q) {
-      const std::int64_t k = position[static_cast<std::size_t>(q)];
-      to.element(static_cast<std::int64_t>(at.element(k))) += from.element(k);
-    }
+  // Every part of the output has one owner, who reads all indices and adds what falls on its part, in order.
+  const std::int64_t per_part = (n + parts - 1) / parts;
+  for_each_tile(policy, parts, [&](std::int64_t p) {
+    const std::int64_t begin = (std::min)(n, p * per_part);
+    detail::scatter_part(from, at, to, begin, (std::min)(n - begin, per_part));
   });
 }
 
