@@ -96,9 +96,9 @@ TEST_CASE("counts are added to") {
 }
 
 TEST_CASE("a wrong pair is refused with its argument and position") {
-  const auto refusal = [](std::int64_t first, std::int64_t second, int category) {
+  const auto refusal = [](std::int64_t first, std::int64_t second, std::int64_t category) {
     std::vector<std::int64_t> f(100, 0), s(100, 1), counts(4 * 9, 0);
-    std::vector<int> c(100, 2);
+    std::vector<std::int64_t> c(100, 2);
     f[70] = first, s[70] = second, c[70] = category;
     f[71] = -5;  // later, and therefore not what is named
     return thrown<zm::domain_error>([&] { zm::count_pairs(f, s, c, 3, 3, counts); });
@@ -110,6 +110,7 @@ TEST_CASE("a wrong pair is refused with its argument and position") {
   CHECK(refusal(2, 2, 0).argument() == "second");
   CHECK(refusal(0, 1, 3).argument() == "outcomes");
   CHECK(refusal(0, 1, -1).argument() == "outcomes");
+  CHECK(refusal(0, 1, std::int64_t{1} << 32).argument() == "outcomes");
   CHECK(refusal(0, 1, 3).index() == 70);
   CHECK(std::string(refusal(2, 2, 0).what()) == "second[70]: item 2 is compared with itself");
 }

@@ -48,7 +48,7 @@ struct gamma_prior {
   template <class V>
   ZERMELO_FN prior_terms<V> operator()(V theta) const {
     const V wins = V(shape - 1), rest = V(rate) * exp(theta);
-    return {.value = rest - wins * theta,
+    return {.value = select(rest < zermelo::detail::infinity<V>(), rest - wins * theta, rest),
             .slope = rest - wins,
             .curvature = rest,
             .won = wins,

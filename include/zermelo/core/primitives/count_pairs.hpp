@@ -18,8 +18,8 @@ namespace detail::inline ZERMELO_ISA {
 
 /// A pair's category as a small integer: an enumerator's value, or an integer itself.
 template <class C>
-ZERMELO_INLINE std::uint32_t category_code(C c) {
-  return static_cast<std::uint32_t>(c);
+ZERMELO_INLINE std::uint64_t category_code(C c) {
+  return static_cast<std::uint64_t>(c);
 }
 
 template <class Index>
@@ -49,11 +49,11 @@ void count_range(F first, S second, C category, std::int64_t n, std::uint32_t ca
   const auto slot_of = [=](std::int64_t k) ZERMELO_LAMBDA_INLINE {
     const auto i = at(first, k);
     const auto j = at(second, k);
-    const std::uint32_t c = category_code(at(category, k));
+    const std::uint64_t c = category_code(at(category, k));
     const int good = int{in_range(i, n)} & int{in_range(j, n)} & int{i != j} & int{c < categories};
     if (good == 0) [[unlikely]]
       refuse_pair(i, j, at(category, k), n, categories, k);
-    return (static_cast<std::int64_t>(i) * n + static_cast<std::int64_t>(j)) * 4 + c;
+    return (static_cast<std::int64_t>(i) * n + static_cast<std::int64_t>(j)) * 4 + static_cast<std::int64_t>(c);
   };
   if (n <= 256) {
     for (std::int64_t k = begin; k < end; ++k) ++table[slot_of(k)];
