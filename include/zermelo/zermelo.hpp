@@ -3,6 +3,8 @@
 
 /// All rooms of the library. Needs Eigen, for its dense solvers.
 
+#include "alignment/dpo.hpp"
+#include "alignment/ipo.hpp"
 #include "core/certificate.hpp"
 #include "core/config.hpp"
 #include "core/distributions.hpp"
@@ -15,6 +17,7 @@
 #include "core/laplacian.hpp"
 #include "core/links.hpp"
 #include "core/optimize.hpp"
+#include "core/pair_loss.hpp"
 #include "core/primitives/count_pairs.hpp"
 #include "core/primitives/gather.hpp"
 #include "core/primitives/map_reduce.hpp"

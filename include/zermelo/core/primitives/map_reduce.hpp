@@ -364,7 +364,7 @@ template <class T, class Kernel, class In, class Mask, std::size_t... R>
     (check(std::get<R>(in)), ...);
     const auto r = as_mapped(kernel(static_cast<T>(std::get<R>(in).view.element(k))...));
     if constexpr (requires { r.fault; })
-      if (r.fault) throw domain_error(Kernel::fault_argument, k, Kernel::fault_reason);
+      if (r.fault) throw kernel.explain(k, static_cast<double>(std::get<R>(in).view.element(k))...);
   }
   throw domain_error("inputs", block, "or one of the elements behind it is not a number");
 }
@@ -426,7 +426,7 @@ inline namespace ZERMELO_ISA {
 ///
 /// kernel   straight-line, generic in its value type V: `template <class V> auto operator()(V…) const` returns a V for
 ///          one output, or mapped{bundle(outputs…), bundle(total(v), largest(w), …)}. A result with a third member
-///          `fault`, a mask, ends in a domain_error with the kernel's fault_argument and fault_reason
+///          `fault`, a mask, ends in the domain_error that kernel.explain(k, inputs…) returns
 /// inputs, outputs  tensors of float or double with equal numbers of elements, taken in row-major order; an output may
 ///          be exactly an input, and must not overlap one otherwise. Arithmetic is in double if any tensor is.
 /// where    optional: counted_where(mask), the elements that count
