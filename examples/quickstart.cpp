@@ -14,7 +14,8 @@ int main() {
   const auto games = zm::preference::graph_from_wins(points);
   const auto fit = zm::preference::fit(model, games);
   const auto sure = zm::preference::infer(model, games, fit);
-  for (int i = 0; i < 5; ++i)
-    std::printf("%-10s %+.2f  95%% interval %+.2f to %+.2f, beats Euwe with %2.0f%%\n", players[i], fit.strength[i],
-                sure.lower[i], sure.upper[i], 100 * fit.win_probability(i, 4));
+  for (std::size_t i = 0; i < 5; ++i)
+    std::printf("%-10s %+.2f, 95 %% interval %+.2f to %+.2f\n", players[i], fit.strength[i], sure.lower[i],
+                sure.upper[i]);
+  std::printf("Botvinnik beats Euwe with probability %.2f\n", fit.win_probability(0, 4));
 }
