@@ -79,11 +79,12 @@ struct pair_kernel {
   template <class V>
   struct arguments {
     V chosen, rejected, weight, chosen_length, rejected_length;
+    V greatest;  ///< of the log-probabilities: none may be +∞
   };
 
   template <class V, class... X>
   ZERMELO_FN static arguments<V> name(V chosen, V rejected, X... rest) {
-    arguments<V> out{chosen, rejected, V(1), V(1), V(1)};
+    arguments<V> out{chosen, rejected, V(1), V(1), V(1), (max)(chosen, rejected)};
     take<Referenced, Weighted, Normalised>(out, rest...);
     return out;
   }
@@ -96,7 +97,7 @@ struct pair_kernel {
     const auto loss = kernel(margin);
     const V slope = x.weight * loss.slope;
     const V value = Weighted ? weighted(x.weight, loss.value) : loss.value;
-    mask_t<V> fault = is_nan(margin);  // ∞ − ∞ somewhere
+    mask_t<V> fault = is_nan(margin) || x.greatest == infinity<V>();  // ∞ − ∞ somewhere, or certainty beyond 1
     if constexpr (Weighted) fault = fault || x.weight < V(0) || !is_finite(x.weight);
     if constexpr (Normalised)
       fault = fault || !(x.chosen_length > V(0)) || !(x.rejected_length > V(0)) || !is_finite(x.chosen_length) ||
@@ -117,6 +118,7 @@ struct pair_kernel {
       return {"chosen_lengths", k, text(x.chosen_length) + ", expected a positive length"};
     if (Normalised && !(x.rejected_length > 0 && is_finite(x.rejected_length)))
       return {"rejected_lengths", k, text(x.rejected_length) + ", expected a positive length"};
+    if (x.greatest == infinity<double>()) return {"chosen", k, "a log-probability of this pair is +∞"};
     if (is_nan(x.chosen)) return {"chosen", k, "the log-ratio is a difference of equal infinities, which is undefined"};
     if (is_nan(x.rejected))
       return {"rejected", k, "the log-ratio is a difference of equal infinities, which is undefined"};
@@ -140,6 +142,7 @@ struct pair_kernel {
   ZERMELO_FN static void take(arguments<V>&) {}
   template <bool Weights, bool Lengths, class V, class... X>
   ZERMELO_FN static void take_reference(arguments<V>& out, V chosen, V rejected, X... rest) {
+    out.greatest = (max)(out.greatest, (max)(chosen, rejected));
     out.chosen = out.chosen - chosen;
     out.rejected = out.rejected - rejected;
     take<false, Weights, Lengths>(out, rest...);
@@ -198,7 +201,7 @@ inline namespace ZERMELO_ISA {
 /// reference_…           [B]  under the reference, or no_reference for both
 /// losses, grad_…        [B]  written; `discard` what is not wanted. Gradients are those of the sum of the losses
 /// options               weighted_by(w), normalised_by(n_w, n_l), counted_where(mask), in any order, each at most once
-/// Errors: shape_error and domain_error naming tensor and position: NaN, a difference of equal infinities, weights that
+/// Errors: shape_error and domain_error naming tensor and position: NaN, +∞, a difference of equal infinities, weights that
 ///         are negative or not finite, lengths that are not positive; parameters of the kernel. What a mask leaves out
 ///         is never looked at, and its losses and gradients are zero.
 /// Cost: one pass, memory-bound.
