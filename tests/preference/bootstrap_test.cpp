@@ -197,6 +197,7 @@ TEST_CASE("what cannot be drawn again is refused by name") {
   };
   CHECK(refused(graph, fitted, {.replicates = 0}) == "replicates");
   CHECK(refused(graph, fitted, {.level = 1}) == "level");
+  CHECK(refused(graph, fitted, {.tolerance = -1}) == "tolerance");
   CHECK(refused(graph, fitted, {.level = std::nan("")}) == "level");
 
   const std::vector<int> first = {0, 1}, second = {1, 0};

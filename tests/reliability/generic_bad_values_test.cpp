@@ -57,6 +57,25 @@ TEST_CASE("what is outside an argument's domain is refused with the argument and
     }
 }
 
+TEST_CASE("a parameter that is not a number is refused by name, by every function that takes one") {
+  for (const auto& f : all()) {
+    if (f.kernel) continue;  // kernels compute with what they are given
+    for (std::size_t k = 0; k < f.parameters.size(); ++k) {
+      if (f.parameters[k].whole) continue;
+      values p = usual(f);
+      p[k] = zm::detail::not_a_number<double>();
+      std::string named = "nothing was thrown";
+      try {
+        f.call(zm::simd{}, f.sample(27, 40), p);
+      } catch (const zm::domain_error& e) {
+        named = e.argument();
+      }
+      INFO(f << " names " << named);
+      CHECK(named.ends_with(f.parameters[k].name));
+    }
+  }
+}
+
 TEST_CASE("a single infinity in its domain makes no NaN of any function") {
   for (const auto& f : all())
     for (std::size_t a = 0; a < f.arguments.size(); ++a) {

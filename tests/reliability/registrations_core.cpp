@@ -200,7 +200,7 @@ const registration averaged([] {
 
 const registration scattered([] {
   auto f = statistic("variance", trait::batch_coupled, {.name = "x", .finite = true});
-  f.parameters = {{"ddof", 1, 0}};
+  f.parameters = {{"ddof", 1, 0, true}};
   f.sample = [](std::uint64_t seed, std::size_t n) { return moderate(1, seed, n + 1); };  // of one there is none
   f.call = [](const policy& p, const columns& x, const values& parameters) {
     const auto ddof = static_cast<std::int64_t>(parameters[0]);

@@ -258,7 +258,7 @@ const registration with_pairs(fitting("fit with pseudo-counts", zp::fit_method::
                                         return zp::pair_prior{.games = p[0]};
                                       }));
 
-const registration inferred(of_battles("infer", {{"level", 0.95, 0.9}, {"kind", 0, 1}},
+const registration inferred(of_battles("infer", {{"level", 0.95, 0.9}, {"kind", 0, 1, true}},
                                        [](const auto& how, const zp::comparison_graph& g, const values& p) {
                                          const zp::bradley_terry model;
                                          const auto found =
@@ -269,7 +269,8 @@ const registration inferred(of_battles("infer", {{"level", 0.95, 0.9}, {"kind", 
                                          return all;
                                        }));
 
-const registration redrawn(of_battles("bootstrap", {{"replicates", 40, 41}, {"seed", 1, 2}, {"level", 0.9, 0.8}},
+const registration redrawn(of_battles("bootstrap",
+                                      {{"replicates", 40, 41, true}, {"seed", 1, 2, true}, {"level", 0.9, 0.8}},
                                       [](const auto& how, const zp::comparison_graph& g, const values& p) {
                                         const zp::bradley_terry model;
                                         const auto found = zp::bootstrap(how, model, g, zp::fit(how, model, g),

@@ -48,6 +48,7 @@ struct argument {
 struct parameter {
   std::string name;
   double usual, other;
+  bool whole = false;  ///< an integer
 };
 
 using values = std::vector<double>;

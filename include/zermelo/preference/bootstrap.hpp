@@ -23,6 +23,7 @@
 #include "../core/primitives/solve.hpp"
 #include "../core/statistics.hpp"
 #include "../core/tensor.hpp"
+#include "../core/value.hpp"
 #include "bradley_terry.hpp"
 #include "inference.hpp"
 
@@ -186,8 +187,10 @@ bootstrap_result run_bootstrap(P&& policy, const bradley_terry& model, const com
                                double tolerance, const comparison_rows& rows, const outcome_counts& outcomes, Draw draw,
                                Observer&& observer = {}) {
   using inner = std::conditional_t<uses_vector_units<P>, simd, serial>;
-  if (!(level > 0 && level < 1))
+  if (!is_finite(level) || level <= 0 || level >= 1)
     throw domain_error("level", domain_error::whole, zermelo::detail::text(level) + ", expected one in (0, 1)");
+  if (is_nan(tolerance) || tolerance < 0)
+    throw domain_error("tolerance", domain_error::whole, zermelo::detail::text(tolerance) + ", expected zero or more");
   if (replicates < 1)
     throw domain_error("replicates", domain_error::whole, std::to_string(replicates) + ", expected at least one");
   const std::int64_t n = graph.items;

@@ -107,8 +107,9 @@ ZERMELO_INLINE std::uint32_t outcome_code(O o) {
   if constexpr (std::is_same_v<O, outcome>) {
     return static_cast<std::uint32_t>(o);
   } else {
-    static_assert(std::floating_point<O>, "zermelo: outcomes are preference::outcome, or floats 1, 0 and 0.5");
-    return o == O(1) ? 1u : o == O(0) ? 0u : o == O(0.5) ? 2u : 3u;
+    static_assert(real_value<O>, "zermelo: outcomes are preference::outcome, or floats 1, 0 and 0.5");
+    const auto bits = [](O x) { return value_traits<O>::to_bits(x); };  // a NaN may compare equal under -ffast-math
+    return bits(o) == bits(O(1)) ? 1u : bits(o) == bits(O(0.5)) ? 2u : (bits(o) << 1) == 0 ? 0u : 3u;
   }
 }
 

@@ -51,7 +51,7 @@ struct optimum_certificate {
 namespace detail {
 
 ZERMELO_INLINE void require_valid(const fit_parameters& p, std::int64_t items) {
-  if (!(p.tolerance >= 0))
+  if (is_nan(p.tolerance) || p.tolerance < 0)
     throw domain_error("tolerance", domain_error::whole,
                        zermelo::detail::text(p.tolerance) + ", expected zero or more");
   if (p.max_iterations < 0) throw domain_error("max_iterations", domain_error::whole, "expected zero or more");

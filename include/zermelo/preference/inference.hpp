@@ -13,6 +13,7 @@
 #include "../core/execution/policy.hpp"
 #include "../core/primitives/solve.hpp"
 #include "../core/statistics.hpp"
+#include "../core/value.hpp"
 #include "bradley_terry.hpp"
 
 /// How sure fitted strengths are: covariances, intervals, and ranks that the data can tell apart.
@@ -195,7 +196,7 @@ inline double variance_of_difference(const bradley_terry& model, const compariso
 template <host_policy P>
 inference infer(P&& policy, const bradley_terry& model, const comparison_graph& graph, const bradley_terry_fit& fitted,
                 inference_parameters parameters = {}) {
-  if (!(parameters.level > 0 && parameters.level < 1))
+  if (!is_finite(parameters.level) || parameters.level <= 0 || parameters.level >= 1)
     throw domain_error("level", domain_error::whole,
                        zermelo::detail::text(parameters.level) + ", expected one in (0, 1)");
   detail::require_one_component(fitted);

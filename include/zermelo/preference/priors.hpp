@@ -92,16 +92,16 @@ inline void require_valid(const strength_prior& prior) {
     if (!good) throw domain_error(what, domain_error::whole, zermelo::detail::text(x) + ", expected " + expected);
   };
   if (const auto* g = std::get_if<gaussian_prior>(&prior))
-    require(g->precision > 0 && is_finite(g->precision), "prior.precision", g->precision, "a positive number");
+    require(is_finite(g->precision) && g->precision > 0, "prior.precision", g->precision, "a positive number");
   if (const auto* g = std::get_if<gamma_prior>(&prior)) {
-    require(g->shape > 1 && is_finite(g->shape), "prior.shape", g->shape,
+    require(is_finite(g->shape) && g->shape > 1, "prior.shape", g->shape,
             "a number above 1, or the mode is at zero strength");
-    require(g->rate > 0 && is_finite(g->rate), "prior.rate", g->rate, "a positive number");
+    require(is_finite(g->rate) && g->rate > 0, "prior.rate", g->rate, "a positive number");
   }
   if (const auto* p = std::get_if<phantom_prior>(&prior))
-    require(p->games > 0 && is_finite(p->games), "prior.games", p->games, "a positive number");
+    require(is_finite(p->games) && p->games > 0, "prior.games", p->games, "a positive number");
   if (const auto* p = std::get_if<pair_prior>(&prior))
-    require(p->games > 0 && is_finite(p->games), "prior.games", p->games, "a positive number");
+    require(is_finite(p->games) && p->games > 0, "prior.games", p->games, "a positive number");
 }
 
 }  // namespace ZERMELO_ISA
