@@ -10,6 +10,7 @@
 #include <span>
 #include <variant>
 #include <zermelo/core/statistics.hpp>
+#include <zermelo/io/count.hpp>
 #include <zermelo/preference/bootstrap.hpp>
 #include <zermelo/preference/bradley_terry.hpp>
 #include <zermelo/preference/comparison_graph.hpp>
@@ -24,14 +25,6 @@ namespace preference = zm::preference;
 
 /// Intervals cost items³ operations and items² numbers.
 constexpr std::int64_t most_items_with_intervals = 5000;
-
-preference::comparison_graph count(zm::threads& pool, const zm::io::battle_table& t) {
-  const auto items = static_cast<std::int64_t>(t.items.size());
-  if (t.weight.empty()) return preference::count_battles(pool, t.first, t.second, t.outcome, items);
-  if (!t.counted) return preference::count_battles(pool, t.first, t.second, t.outcome, t.weight, items);
-  const std::vector<double> each(t.first.size(), 1.0);
-  return preference::count_battles(pool, t.first, t.second, t.outcome, each, /*counts*/ t.weight, items);
-}
 
 std::string describe(const preference::strength_prior& prior) {
   struct {
@@ -158,7 +151,7 @@ void add_bootstrap(zm::threads& pool, const preference::bradley_terry& model, co
 
 leaderboard rank_all(zm::threads& pool, const league& league, const ranking_settings& settings) {
   const preference::bradley_terry model{.prior = settings.prior};
-  const auto graph = count(pool, league.battles);
+  const auto graph = zm::io::count_battles(pool, league.battles);
   const auto fitted = preference::fit(pool, model, graph, {.method = settings.method});
 
   leaderboard board{.title = league.title,

@@ -28,6 +28,7 @@
 #include "core/tensor.hpp"
 #include "core/value.hpp"
 #include "io/battles.hpp"
+#include "io/count.hpp"
 #include "preference/bootstrap.hpp"
 #include "preference/bradley_terry.hpp"
 #include "preference/comparison_graph.hpp"

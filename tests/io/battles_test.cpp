@@ -15,6 +15,7 @@
 #include <vector>
 #include <zermelo/core/execution/threads.hpp>
 #include <zermelo/io/battles.hpp>
+#include <zermelo/io/count.hpp>
 
 #include "../catch.hpp"
 
@@ -578,4 +579,26 @@ TEST_CASE("a sink may take a battle apart") {
                                     [&](std::int32_t, std::int32_t, outcome o, double) { ties += o == tie; });
   CHECK(ties == 1);
   CHECK(s.battles == 1);
+}
+
+TEST_CASE("a table counts to the graph of its battles, and counted records to battles of weight one") {
+  const auto plain =
+      zm::io::count_battles(zm::io::read_battles("left,right,winner\nb,a,left\na,b,tie\nc,b,right\nb,a,left\n"));
+  CHECK(plain.items == 3);
+  CHECK(plain.battles == 4);
+  CHECK(plain.between(0, 1).wins == 2);
+  CHECK(plain.between(1, 0).ties == 1);
+  CHECK(plain.between(2, 0).losses == 1);
+  CHECK(plain.unit_weights());
+
+  const auto counted = zm::io::count_battles(zm::io::read_battles("home,away,home_wins,away_wins\nx,y,4,3\ny,x,1,0\n"));
+  CHECK(counted.between(0, 1).wins == 4);
+  CHECK(counted.between(0, 1).losses == 4);
+  CHECK(counted.unit_weights());
+  CHECK(counted.battles == 8);
+
+  const auto weighted =
+      zm::io::count_battles(zm::io::read_battles("left,right,winner,weight\na,b,left,0.5\na,b,left,2\n"));
+  CHECK(weighted.between(0, 1).wins == 2.5);
+  CHECK(!weighted.unit_weights());
 }
