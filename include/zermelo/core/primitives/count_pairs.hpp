@@ -41,6 +41,29 @@ template <class F, class S, class C>
       "code " + std::to_string(category_code(category)) + ", expected one in [0, " + std::to_string(categories) + ")");
 }
 
+/// Slots of a block of pairs, computed side by side: pairs are looked at one by one only where one of them is wrong.
+inline constexpr std::int64_t pair_block = 64;
+
+/// slot[k] = (i·n + j)·4 + category for one block. False if any of the pairs is wrong; n·n·4 fits 32 bits.
+template <class F, class S, class C>
+ZERMELO_INLINE bool block_slots(const F* __restrict first, const S* __restrict second, const C* __restrict category,
+                                std::uint32_t n, std::uint32_t categories, std::uint32_t* __restrict slot) {
+  using wide_f = std::conditional_t<(sizeof(F) > 4), std::uint64_t, std::uint32_t>;
+  using wide_s = std::conditional_t<(sizeof(S) > 4), std::uint64_t, std::uint32_t>;
+  using wide_c = std::conditional_t<(sizeof(C) > 4), std::uint64_t, std::uint32_t>;
+  std::uint32_t bad = 0;
+  for (std::int64_t k = 0; k < pair_block; ++k) {
+    const auto i = static_cast<wide_f>(first[k]);  // a negative id becomes a large one
+    const auto j = static_cast<wide_s>(second[k]);
+    const auto c = static_cast<wide_c>(category[k]);
+    const auto row = static_cast<std::uint32_t>(i), column = static_cast<std::uint32_t>(j);
+    bad |=
+        std::uint32_t{i >= n} | std::uint32_t{j >= n} | std::uint32_t{row == column} | std::uint32_t{c >= categories};
+    slot[k] = (row * n + column) * 4 + static_cast<std::uint32_t>(c);
+  }
+  return bad == 0;
+}
+
 /// Adds the battles [begin, end) to table[(i·n + j)·4 + category].
 template <bool UnitStride, class Counter, class F, class S, class C>
 void count_range(F first, S second, C category, std::int64_t n, std::uint32_t categories, std::int64_t begin,
@@ -53,20 +76,21 @@ void count_range(F first, S second, C category, std::int64_t n, std::uint32_t ca
     const int good = int{in_range(i, n)} & int{in_range(j, n)} & int{i != j} & int{c < categories};
     if (good == 0) [[unlikely]]
       refuse_pair(i, j, at(category, k), n, categories, k);
-    return (static_cast<std::int64_t>(i) * n + static_cast<std::int64_t>(j)) * 4 + static_cast<std::int64_t>(c);
+    return static_cast<std::uint32_t>((static_cast<std::int64_t>(i) * n + static_cast<std::int64_t>(j)) * 4 +
+                                      static_cast<std::int64_t>(c));
   };
-  if (n <= 256) {
-    for (std::int64_t k = begin; k < end; ++k) ++table[slot_of(k)];
-    return;
-  }
-  constexpr std::int64_t ahead = 64;  // the table is larger than the near caches: ask for its lines in time
-  std::int64_t slot[ahead];
-  for (std::int64_t from = begin; from < end; from += ahead) {
-    const std::int64_t length = (std::min)(ahead, end - from);
-    for (std::int64_t k = 0; k < length; ++k) {
-      slot[k] = slot_of(from + k);
-      __builtin_prefetch(table + slot[k], 1);
-    }
+  const bool far = n > 256;  // the table is larger than the near caches: ask for its lines in time
+  std::uint32_t slot[pair_block];
+  for (std::int64_t from = begin; from < end; from += pair_block) {
+    const std::int64_t length = (std::min)(pair_block, end - from);
+    bool known = false;
+    if constexpr (UnitStride)
+      known = length == pair_block && block_slots(first.data + from, second.data + from, category.data + from,
+                                                  static_cast<std::uint32_t>(n), categories, slot);
+    if (!known)
+      for (std::int64_t k = 0; k < length; ++k) slot[k] = slot_of(from + k);
+    if (far)
+      for (std::int64_t k = 0; k < length; ++k) __builtin_prefetch(table + slot[k], 1);
     for (std::int64_t k = 0; k < length; ++k) ++table[slot[k]];
   }
 }
