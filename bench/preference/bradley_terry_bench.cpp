@@ -99,7 +99,7 @@ void fit_counts(benchmark::State& state) {
     result = pr::fit(model, graph());
     benchmark::DoNotOptimize(result.strength.data());
   }
-  state.counters["iterations"] = static_cast<double>(result.convergence.iterations);
+  state.counters["steps"] = static_cast<double>(result.convergence.iterations);
   state.counters["residual"] = result.convergence.residual;
 }
 
@@ -241,7 +241,7 @@ void fit_by(benchmark::State& state, const std::function<const pr::comparison_gr
     result = pr::fit(model, g, {.method = method, .tolerance = 1e-8});
     benchmark::DoNotOptimize(result.strength.data());
   }
-  state.counters["iterations"] = static_cast<double>(result.convergence.iterations);
+  state.counters["steps"] = static_cast<double>(result.convergence.iterations);
   state.counters["residual"] = result.convergence.residual;
   if (result.convergence.status != zermelo::status::converged) state.SetLabel("not converged");
 }
@@ -336,7 +336,7 @@ void large_fit(benchmark::State& state, bool banded, int workers) {
   tournament::peak_memory::reset();
   pr::bradley_terry_fit result;
   for (auto _ : state) result = pr::fit(policy, model, g, {.tolerance = large_tolerance});
-  state.counters["iterations"] = static_cast<double>(result.convergence.iterations);
+  state.counters["steps"] = static_cast<double>(result.convergence.iterations);
   state.counters["residual"] = result.convergence.residual;
   state.counters["peak_GB"] = tournament::peak_memory::gigabytes();
   state.SetLabel(banded ? "aim 25 s, 3 GB" : "aim 2 s, 1 GB");
@@ -376,7 +376,7 @@ void large_fit_jacobi(benchmark::State& state, bool banded) {
       for (std::size_t i = 0; i < theta.size(); ++i) theta[i] += step[i];
     }
   }
-  state.counters["iterations"] = static_cast<double>(newton_steps);
+  state.counters["steps"] = static_cast<double>(newton_steps);
   state.counters["inner"] = static_cast<double>(inner_steps);
   state.counters["residual"] = residual;
   state.counters["peak_GB"] = tournament::peak_memory::gigabytes();
