@@ -117,8 +117,8 @@ TEST_CASE("any split into micro-batches adds up to the sums of the whole") {
   zm::pair_sums sums;
   for (const auto& [from, to] : {std::pair{0, 1}, {1, 130}, {130, 131}, {131, 1000}}) {
     batch part(0);
-    const auto cut = [&](const std::vector<double>& x) {
-      return std::vector<double>(x.begin() + from, x.begin() + to);
+    const auto cut = [begin = from, end = to](const std::vector<double>& x) {
+      return std::vector<double>(x.begin() + begin, x.begin() + end);
     };
     part.chosen = cut(whole.chosen), part.rejected = cut(whole.rejected);
     part.chosen_before = cut(whole.chosen_before), part.rejected_before = cut(whole.rejected_before);
