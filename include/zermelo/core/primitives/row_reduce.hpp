@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "../detail/segments.hpp"
+#include "../error.hpp"
+#include "../execution/policy.hpp"
+#include "../lanes.hpp"
+#include "../tensor.hpp"
+#include "../value.hpp"
+#include "map_reduce.hpp"
+#include "monoids.hpp"
+#include "segment_reduce.hpp"
+
+/// Statistics of the rows of matrices, and softmax.
+namespace zermelo::inline v1 {
+namespace detail::inline ZERMELO_ISA {
+
+template <class View>
+ZERMELO_INLINE auto row_of(const column<View>& c, std::int64_t r) {
+  static_assert(View::rank == 2, "zermelo: rows are those of tensors of rank 2");
+  using element = typename View::element_type;
+  const tensor_view<element, 1> row{
+      .data = c.view.data + r * c.view.strides[0], .shape = {c.view.shape[1]}, .strides = {c.view.strides[1]}};
+  return column<tensor_view<element, 1>>{row, c.name, c.view.strides[1] == 1 || c.view.shape[1] == 1};
+}
+
+/// Row s of every column; it begins at element s·width of the walk.
+template <class Columns, std::size_t... R>
+struct rows_of_columns {
+  Columns columns;
+  std::int64_t width;
+  ZERMELO_INLINE auto operator()(std::int64_t s) const {
+    const std::tuple rows(row_of(std::get<R>(columns), s)...);
+    return segment_place<std::remove_const_t<decltype(rows)>>{rows, s * width, width};
+  }
+};
+
+template <class C, class First>
+void require_same_shape(const C& c, const First& first) {
+  if (c.view.shape[0] != first.view.shape[0] || c.view.shape[1] != first.view.shape[1])
+    throw shape_error(c.name, "[" + std::to_string(c.view.shape[0]) + ", " + std::to_string(c.view.shape[1]) +
+                                  "], expected the shape of " + first.name + ", [" +
+                                  std::to_string(first.view.shape[0]) + ", " + std::to_string(first.view.shape[1]) +
+                                  "]");
+}
+
+}  // namespace detail::inline ZERMELO_ISA
+
+inline namespace ZERMELO_ISA {
+
+/// Statistics of every row of the inputs, in one pass.
+///
+///   outputₖ[r] = value of  mₖ(x[r, 0]) ⊕ … ⊕ mₖ(x[r, C − 1])
+///
+/// kernel   as for segment_reduce: gives a monoid, or a bundle of them, for one element
+/// inputs   [R, C] each, float or double, any strides; rows whose elements lie side by side take the fast path
+/// outputs  [R], one for each monoid; rows of no elements get the identity
+/// Errors: shape_error; domain_error naming the input and the row-major position of a NaN, or the output and the row
+///         where +∞ meets −∞.
+/// Cost: one pass, cut into equal tiles, so that a few wide rows run in parallel as well as many narrow ones; allocates
+///       nothing. The tree of merges depends on the shape alone.
+template <host_policy P, class Kernel, class... X, class... Y>
+void row_reduce(P&& policy, const Kernel& kernel, const inputs<X...>& in, const outputs<Y...>& out) {
+  static_assert(sizeof...(X) >= 1 && sizeof...(X) <= 8 && sizeof...(Y) >= 1 && sizeof...(Y) <= 8,
+                "zermelo: 1 to 8 inputs, 1 to 8 outputs");
+  [&]<std::size_t... R, std::size_t... W>(std::index_sequence<R...> read, std::index_sequence<W...> write) {
+    const std::tuple from(detail::column_of(std::get<R>(in.tensors), detail::input_names[R])...);
+    const std::tuple to(detail::column_of(std::get<W>(out.tensors), detail::output_names[W])...);
+    using columns = std::remove_const_t<decltype(from)>;
+    using T = typename detail::compute_in<std::tuple_element_t<R, columns>...,
+                                          std::tuple_element_t<W, std::remove_const_t<decltype(to)>>...>::type;
+    (detail::require_same_shape(std::get<R>(from), std::get<0>(from)), ...);
+    const auto& shape = std::get<0>(from).view.shape;
+    (detail::require_segments(std::get<W>(to), shape[0], "rows"), ...);
+    const bool side_by_side = ((std::get<R>(from).view.strides[1] == 1 || shape[1] == 1) && ...);
+    detail::run_segments<value_of<P, T>>(policy, kernel, from, detail::rows_of_columns<columns, R...>{from, shape[1]},
+                                         detail::equal_offsets{shape[0], shape[1]}, shape[0] * shape[1], side_by_side,
+                                         to, read, write);
+  }(std::index_sequence_for<X...>{}, std::index_sequence_for<Y...>{});
+}
+
+template <class Kernel, class... X, class... Y>
+void row_reduce(const Kernel& kernel, const inputs<X...>& in, const outputs<Y...>& out) {
+  row_reduce(simd{}, kernel, in, out);
+}
+
+}  // namespace ZERMELO_ISA
+
+namespace detail::inline ZERMELO_ISA {
+
+/// Rows at a time in a tile of softmax; a row is one piece of work.
+inline constexpr std::int64_t softmax_tile = 16384;
+/// Blocks of a row, each of which keeps its largest element until the row's is known.
+inline constexpr std::int64_t softmax_blocks = 64;
+inline constexpr std::int64_t softmax_block = 1024;
+
+/// max of count elements; NaNs are noted in `bad`.
+template <class V, bool Contiguous, class C>
+ZERMELO_INLINE scalar_t<V> largest_of(const C& x, std::int64_t begin, std::int64_t end, mask_t<V>& bad) {
+  constexpr std::int64_t width = lanes<V>;
+  V most[4] = {-infinity<V>(), -infinity<V>(), -infinity<V>(), -infinity<V>()};
+  std::int64_t k = begin;
+  for (; k + 4 * width <= end; k += 4 * width)
+    for (std::int64_t j = 0; j < 4; ++j) {
+      const V v = fetch<V, Contiguous>(x, k + j * width, width);
+      bad = bad | is_nan(v);
+      most[j] = (max)(most[j], v);
+    }
+  for (; k < end; k += width) {  // lanes behind the end repeat the last element
+    const V v = fetch<V, Contiguous>(x, k, (std::min)(width, end - k));
+    bad = bad | is_nan(v);
+    most[0] = (max)(most[0], v);
+  }
+  return reduce_max((max)((max)(most[0], most[1]), (max)(most[2], most[3])));
+}
+
+/// Σ exp(x − shift); the terms are written where they are wanted.
+template <class V, bool Contiguous, bool Write, class C, class O>
+ZERMELO_INLINE double exponentials(const C& x, const O& out, std::int64_t begin, std::int64_t end, scalar_t<V> shift) {
+  constexpr std::int64_t width = lanes<V>;
+  double sum = 0;
+  std::int64_t k = begin;
+  const auto term = [&](std::int64_t from, std::int64_t count) ZERMELO_LAMBDA_INLINE {
+    const V e = exp_nonpositive(fetch<V, Contiguous>(x, from, count) - V(shift));
+    if constexpr (Write) put<V, Contiguous>(out, from, count, e);
+    return e;
+  };
+  while (k + width <= end) {
+    const std::int64_t flush = (std::min)(end, k + lane_run * width);
+    V even = V(0), odd = V(0);
+    for (; k + 2 * width <= flush; k += 2 * width) {
+      even += term(k, width);
+      odd += term(k + width, width);
+    }
+    for (; k + width <= flush; k += width) even += term(k, width);
+    sum += static_cast<double>(reduce_add(even + odd));
+  }
+  if constexpr (width > 1)
+    if (k < end) sum += static_cast<double>(reduce_add(select(first_lanes<V>(end - k), term(k, end - k), V(0))));
+  return sum;
+}
+
+enum class softmax_form { probabilities, logarithms, normaliser };
+
+/// One row. False if an element is not a number, or if the softmax of infinities is undefined.
+template <class V, softmax_form Form, bool Contiguous, class C, class O>
+ZERMELO_INLINE bool softmax_row(const C& x, const O& out, double& normaliser) {
+  using T = scalar_t<V>;
+  constexpr std::int64_t width = lanes<V>;
+  const std::int64_t n = x.view.shape[0];
+  const std::int64_t length =
+      (std::max)(softmax_block, ((n + softmax_blocks - 1) / softmax_blocks + width - 1) / width * width);
+  T most[softmax_blocks];
+  mask_t<V> bad = is_nan(V(0));
+  log_sum_exp<double> all = log_sum_exp<double>::identity();
+  std::int64_t b = 0;
+  for (std::int64_t begin = 0; begin < n; begin += length, ++b) {
+    const std::int64_t end = (std::min)(n, begin + length);
+    most[b] = largest_of<V, Contiguous>(x, begin, end, bad);
+    const T shift = is_finite(most[b]) ? most[b] : T(0);
+    const double sum = exponentials<V, Contiguous, Form == softmax_form::probabilities>(x, out, begin, end, shift);
+    all = merge(all, is_finite(most[b]) ? log_sum_exp<double>(static_cast<double>(shift), sum)
+                                        : log_sum_exp<double>(static_cast<double>(most[b])));
+  }
+  if (any(bad)) return false;
+  normaliser = all.value();
+  if constexpr (Form != softmax_form::normaliser) {
+    if (n > 0 && !is_finite(normaliser)) return false;
+    b = 0;
+    for (std::int64_t begin = 0; begin < n; begin += length, ++b) {
+      const std::int64_t end = (std::min)(n, begin + length);
+      const T factor =
+          static_cast<T>(is_finite(most[b]) ? exp(static_cast<double>(most[b]) - all.largest) / all.scaled : 0.0);
+      for (std::int64_t k = begin; k < end; k += width) {
+        const std::int64_t count = (std::min)(width, end - k);
+        if constexpr (Form == softmax_form::probabilities) {
+          put<V, Contiguous>(out, k, count, fetch<V, Contiguous>(out, k, count) * V(factor));
+        } else {
+          // Less the largest first, which is exact where it matters: a sum of the two would round at their size.
+          const V below = fetch<V, Contiguous>(x, k, count) - V(static_cast<T>(all.largest));
+          put<V, Contiguous>(out, k, count, below - V(static_cast<T>(log(all.scaled))));
+        }
+      }
+    }
+  }
+  return true;
+}
+
+template <class C>
+[[noreturn]] __attribute__((cold, noinline)) void refuse_softmax(const C& x, std::int64_t r) {
+  const std::int64_t width = x.view.shape[1];
+  for (std::int64_t j = 0; j < width; ++j)
+    if (is_nan(static_cast<double>(x.view(r, j)))) throw domain_error(x.name, r * width + j, "is not a number");
+  for (std::int64_t j = 0; j < width; ++j)
+    if (static_cast<double>(x.view(r, j)) == infinity<double>())
+      throw domain_error(x.name, r * width + j, "is +inf: the softmax of row " + std::to_string(r) + " is undefined");
+  throw domain_error(x.name, r * width, "all of row " + std::to_string(r) + " is -inf: its softmax is undefined");
+}
+
+template <softmax_form Form, class P, class X, class O>
+void run_softmax(P&& policy, const X& x, O&& out) {
+  const auto from = column_of(x, "x");
+  const auto to = column_of(out, "out");
+  using T = typename compute_in<std::remove_const_t<decltype(from)>, std::remove_const_t<decltype(to)>>::type;
+  using V = value_of<P, T>;
+  const std::int64_t rows = from.view.shape[0], width = from.view.shape[1];
+  bool side_by_side = from.view.strides[1] == 1 || width == 1;
+  if constexpr (Form == softmax_form::normaliser) {
+    require_segments(to, rows, "rows");
+  } else {
+    require_same_shape(to, from);
+    side_by_side = side_by_side && (to.view.strides[1] == 1 || width == 1);
+  }
+  const std::int64_t per_tile = (std::max)(std::int64_t{1}, softmax_tile / (std::max)(width, std::int64_t{1}));
+  for_each_tile(policy, (rows + per_tile - 1) / per_tile, [&](std::int64_t t) {
+    for (std::int64_t r = t * per_tile; r < (std::min)(rows, (t + 1) * per_tile); ++r) {
+      double normaliser = 0;
+      bool good;
+      const auto x_row = row_of(from, r);
+      if constexpr (Form == softmax_form::normaliser) {
+        const no_column none;
+        good = side_by_side ? softmax_row<V, Form, true>(x_row, none, normaliser)
+                            : softmax_row<V, Form, false>(x_row, none, normaliser);
+        to.view.element(r) = static_cast<typename decltype(to.view)::value_type>(normaliser);
+      } else {
+        const auto out_row = row_of(to, r);
+        good = side_by_side ? softmax_row<V, Form, true>(x_row, out_row, normaliser)
+                            : softmax_row<V, Form, false>(x_row, out_row, normaliser);
+      }
+      if (!good) [[unlikely]]
+        refuse_softmax(from, r);
+    }
+  });
+}
+
+}  // namespace detail::inline ZERMELO_ISA
+
+inline namespace ZERMELO_ISA {
+
+/// out[r, j] = exp(x[r, j]) / Σᵢ exp(x[r, i])
+///
+/// x, out  [R, C], float or double, any strides; out may be exactly x
+/// −∞ gives 0. Errors: shape_error; domain_error with the row-major position of a NaN or of +∞, or of the first element
+/// of a row that is −∞ throughout.
+/// Cost: one pass over x and two over out, a row at a time: rows that fit in a cache run at the speed of memory. One
+///       exponential an element. Accuracy: a few units of the last place; see docs/precision.md for exp.
+template <host_policy P, tensor X, tensor O>
+void softmax_rows(P&& policy, const X& x, O&& out) {
+  detail::run_softmax<detail::softmax_form::probabilities>(policy, x, out);
+}
+template <tensor X, tensor O>
+void softmax_rows(const X& x, O&& out) {
+  softmax_rows(simd{}, x, out);
+}
+
+/// out[r, j] = x[r, j] − log Σᵢ exp(x[r, i])
+///
+/// As softmax_rows; −∞ gives −∞. Cost: two passes over x and one over out.
+template <host_policy P, tensor X, tensor O>
+void log_softmax_rows(P&& policy, const X& x, O&& out) {
+  detail::run_softmax<detail::softmax_form::logarithms>(policy, x, out);
+}
+template <tensor X, tensor O>
+void log_softmax_rows(const X& x, O&& out) {
+  log_softmax_rows(simd{}, x, out);
+}
+
+/// out[r] = log Σᵢ exp(x[r, i])
+///
+/// x [R, C], out [R]. −∞ for a row that is −∞ throughout or empty, +∞ for a row that has one.
+/// Errors: shape_error; domain_error with the row-major position of a NaN.   Cost: one pass.
+template <host_policy P, tensor X, tensor O>
+void log_sum_exp_rows(P&& policy, const X& x, O&& out) {
+  detail::run_softmax<detail::softmax_form::normaliser>(policy, x, out);
+}
+template <tensor X, tensor O>
+void log_sum_exp_rows(const X& x, O&& out) {
+  log_sum_exp_rows(simd{}, x, out);
+}
+
+}  // namespace ZERMELO_ISA
+}  // namespace zermelo::inline v1
