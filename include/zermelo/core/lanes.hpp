@@ -26,9 +26,15 @@ struct lane_count<pack<T, N>> {
 template <class V>
 inline constexpr std::int64_t lanes = detail::lane_count<V>::value;
 
-/// The value type that a policy computes in.
+/// The value type that a policy computes in. nvcc reads the host's code once more on behalf of the device, where packs are
+/// refused; what it makes of it there is thrown away.
+#if defined(__CUDA_ARCH__)
+template <host_policy P, std::floating_point T>
+using value_of = T;
+#else
 template <host_policy P, std::floating_point T>
 using value_of = std::conditional_t<uses_vector_units<P>, native_pack<T>, T>;
+#endif
 
 template <class V, class T>
 ZERMELO_INLINE V load(const T* from) {

@@ -8,6 +8,7 @@
 
 #include "config.hpp"
 #include "error.hpp"
+#include "execution/default_policy.hpp"
 #include "execution/policy.hpp"
 #include "primitives/map_reduce.hpp"
 #include "tensor.hpp"
@@ -153,6 +154,18 @@ struct pair_kernel {
   }
 };
 
+struct to_pair_sums {
+  template <class Statistics>
+  ZERMELO_INLINE pair_sums operator()(const Statistics& s) const {
+    pair_sums result;
+    result.loss = get<0>(s).value;
+    result.weight = get<1>(s).value;
+    result.pairs = static_cast<std::int64_t>(get<2>(s).value);
+    result.correct = static_cast<std::int64_t>(get<3>(s).value);
+    return result;
+  }
+};
+
 template <class X>
 ZERMELO_INLINE auto references_of(const char* name, X& x) {
   if constexpr (std::is_same_v<std::remove_const_t<X>, no_reference_t>)
@@ -204,12 +217,13 @@ inline namespace ZERMELO_ISA {
 /// Errors: shape_error and domain_error naming tensor and position: NaN, +∞, a difference of equal infinities, weights that
 ///         are negative or not finite, lengths that are not positive; parameters of the kernel. What a mask leaves out
 ///         is never looked at, and its losses and gradients are zero.
+/// Returns pair_sums; under a device policy that writes into a record, a device_result of them.
 /// Cost: one pass, memory-bound.
-template <host_policy P, class Kernel, tensor C, tensor R, class RC, class RR, class L, class GC, class GR,
+template <execution P, class Kernel, tensor C, tensor R, class RC, class RR, class L, class GC, class GR,
           class... Options>
-pair_sums pair_loss(P&& policy, const Kernel& kernel, const C& chosen, const R& rejected, const RC& reference_chosen,
-                    const RR& reference_rejected, L&& losses, GC&& grad_chosen, GR&& grad_rejected,
-                    const Options&... options) {
+auto pair_loss(P&& policy, const Kernel& kernel, const C& chosen, const R& rejected, const RC& reference_chosen,
+               const RR& reference_rejected, L&& losses, GC&& grad_chosen, GR&& grad_rejected,
+               const Options&... options) {
   kernel.require_valid();
   auto references = std::tuple_cat(detail::references_of("reference_chosen", reference_chosen),
                                    detail::references_of("reference_rejected", reference_rejected));
@@ -239,21 +253,16 @@ pair_sums pair_loss(P&& policy, const Kernel& kernel, const C& chosen, const R& 
             masks);
       },
       all);
-  pair_sums result;
-  result.loss = get<0>(sums).value;
-  result.weight = get<1>(sums).value;
-  result.pairs = static_cast<std::int64_t>(get<2>(sums).value);
-  result.correct = static_cast<std::int64_t>(get<3>(sums).value);
-  return result;
+  return detail::conclude(sums, detail::to_pair_sums{});
 }
 
 template <class Kernel, tensor C, tensor R, class RC, class RR, class L, class GC, class GR, class... Options>
-  requires(!host_policy<Kernel>)
+  requires(!execution<Kernel>)
 pair_sums pair_loss(const Kernel& kernel, const C& chosen, const R& rejected, const RC& reference_chosen,
                     const RR& reference_rejected, L&& losses, GC&& grad_chosen, GR&& grad_rejected,
                     const Options&... options) {
-  return pair_loss(simd{}, kernel, chosen, rejected, reference_chosen, reference_rejected, losses, grad_chosen,
-                   grad_rejected, options...);
+  return pair_loss(detail::default_policy<C, R>(), kernel, chosen, rejected, reference_chosen, reference_rejected, losses,
+                   grad_chosen, grad_rejected, options...);
 }
 
 }  // namespace ZERMELO_ISA

@@ -28,9 +28,18 @@ struct host_policy_traits {
 template <class P>
 concept host_policy = host_policy_traits<std::remove_cvref_t<P>>::enabled;
 
-/// Any execution policy. Backends in device memory extend this concept where they are defined.
+/// A policy that runs where tensors in device memory are. See cuda.hpp.
 template <class P>
-concept execution = host_policy<P>;
+struct device_policy_traits {
+  static constexpr bool enabled = false;
+};
+
+template <class P>
+concept device_policy = device_policy_traits<std::remove_cvref_t<P>>::enabled;
+
+/// Any execution policy.
+template <class P>
+concept execution = host_policy<P> || device_policy<P>;
 
 template <>
 struct host_policy_traits<serial> {

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "../error.hpp"
+#include "../execution/default_policy.hpp"
 #include "../execution/policy.hpp"
 #include "../lanes.hpp"
 #include "../tensor.hpp"
@@ -158,7 +159,7 @@ struct no_column {
   using element_type = void;
 };
 
-template <class X>
+template <memory Where = memory::host, class X>
 ZERMELO_INLINE auto column_of(X& x, const char* name) {
   if constexpr (std::is_same_v<std::remove_const_t<X>, discard_t>) {
     return no_column{};
@@ -166,10 +167,13 @@ ZERMELO_INLINE auto column_of(X& x, const char* name) {
                          x.tensor;
                          x.name;
                        }) {
-    return column_of(x.tensor, x.name);
+    return column_of<Where>(x.tensor, x.name);
   } else {
     const auto v = zermelo::view(x);
-    static_assert(decltype(v)::where == memory::host, "zermelo: a host policy needs tensors in host memory");
+    static_assert(Where != memory::host || decltype(v)::where == memory::host,
+                  "zermelo: a host policy needs tensors in host memory");
+    static_assert(Where != memory::device || decltype(v)::where == memory::device,
+                  "zermelo: a device policy needs tensors in device memory");
     return column<std::remove_const_t<decltype(v)>>{v, name, v.contiguous()};
   }
 }
@@ -248,11 +252,11 @@ ZERMELO_INLINE mask_t<V> fetch_mask(const column<View>& c, std::int64_t k, std::
 
 /// Merges statistics pairwise, and forms their identity, whatever the bundle.
 template <class... S, std::size_t... K>
-ZERMELO_INLINE void merge_into(bundle<S...>& to, const bundle<S...>& from, std::index_sequence<K...>) {
+ZERMELO_FN void merge_into(bundle<S...>& to, const bundle<S...>& from, std::index_sequence<K...>) {
   ((get<K>(to) = merge(get<K>(to), get<K>(from))), ...);
 }
 template <class... S, class Mask, std::size_t... K>
-ZERMELO_INLINE void merge_where(bundle<S...>& to, Mask keep, const bundle<S...>& from, std::index_sequence<K...>) {
+ZERMELO_FN void merge_where(bundle<S...>& to, Mask keep, const bundle<S...>& from, std::index_sequence<K...>) {
   ((get<K>(to) = merge(get<K>(to), where(keep, get<K>(from)))), ...);
 }
 template <class... S, std::size_t... K>
@@ -263,7 +267,7 @@ template <class Bundle>
 struct bundle_identity;
 template <class... S>
 struct bundle_identity<bundle<S...>> {
-  ZERMELO_INLINE static bundle<S...> make() { return bundle<S...>(S::identity()...); }
+  ZERMELO_FN static bundle<S...> make() { return bundle<S...>(S::identity()...); }
 };
 template <class Bundle>
 struct bundle_size;
@@ -271,7 +275,7 @@ template <class... S>
 struct bundle_size<bundle<S...>> : std::integral_constant<std::size_t, sizeof...(S)> {};
 
 template <class Result>
-ZERMELO_INLINE auto as_mapped(const Result& r) {
+ZERMELO_FN auto as_mapped(const Result& r) {
   if constexpr (requires {
                   r.elements;
                   r.statistics;
@@ -279,6 +283,15 @@ ZERMELO_INLINE auto as_mapped(const Result& r) {
     return r;
   else
     return mapped{bundle(r), bundle<>()};  // a bare value is one output
+}
+
+/// f of the statistics: now, or when results that are still on a device are asked for.
+template <class S, class F>
+ZERMELO_INLINE auto conclude(const S& statistics, F f) {
+  if constexpr (requires { statistics.then(f); })
+    return statistics.then(f);
+  else
+    return f(statistics);
 }
 
 /// Where a NaN was met.
@@ -299,9 +312,9 @@ ZERMELO_INLINE auto map_tile(const Kernel& kernel, const In& in, const Out& out,
   constexpr auto each = std::make_index_sequence<bundle_size<lane_statistics>::value>{};
   using totals = decltype(totals_of(std::declval<lane_statistics&>(), each));
   // `count` elements from position k on, in lanes of U; what is not to be looked at is replaced before anything is.
-  const auto step = []<class U>(const Kernel& f, const Out& to, [[maybe_unused]] const Mask& m, std::int64_t k,
-                                std::int64_t count, mask_t<U>& bad, auto& statistics,
-                                const auto&... x) ZERMELO_LAMBDA_INLINE {
+  const auto step = []<class U>(std::type_identity<U>, const Kernel& f, const Out& to,
+                                [[maybe_unused]] const Mask& m, std::int64_t k, std::int64_t count, mask_t<U>& bad,
+                                auto& statistics, const auto&... x) ZERMELO_LAMBDA_INLINE {
     constexpr auto all_of = std::make_index_sequence<bundle_size<lane_statistics>::value>{};
     if constexpr (masked) {
       const mask_t<U> keep = fetch_mask<U>(m, k, count);
@@ -331,16 +344,16 @@ ZERMELO_INLINE auto map_tile(const Kernel& kernel, const In& in, const Out& out,
       const std::int64_t flush = (std::min)(stop, k + lane_run * width);
       auto some = bundle_identity<lane_statistics>::make();
       for (; k + width <= flush; k += width)
-        step.template operator()<V>(kernel, out, mask, k, width, bad, some,
-                                    fetch<V, Contiguous>(std::get<R>(in), k, width)...);
+        step(std::type_identity<V>{}, kernel, out, mask, k, width, bad, some,
+             fetch<V, Contiguous>(std::get<R>(in), k, width)...);
       merge_into(all, totals_of(some, each), each);
     }
     mask_t<T> bad_tail = false;
     for (; k < stop; ++k) {  // the tail, one by one
       using tail_result = decltype(as_mapped(kernel(fetch<T, Contiguous>(std::get<R>(in), k, 1)...)));
       auto one = bundle_identity<decltype(tail_result::statistics)>::make();
-      step.template operator()<T>(kernel, out, mask, k, 1, bad_tail, one,
-                                  fetch<T, Contiguous>(std::get<R>(in), k, 1)...);
+      step(std::type_identity<T>{}, kernel, out, mask, k, 1, bad_tail, one,
+           fetch<T, Contiguous>(std::get<R>(in), k, 1)...);
       merge_into(all, totals_of(one, each), each);
     }
     if (any(bad) || bad_tail) {
@@ -433,6 +446,8 @@ inline namespace ZERMELO_ISA {
 /// Errors: shape_error naming the tensor; domain_error naming the tensor and the position of the first NaN. After an
 ///          error, outputs are unspecified.
 /// Cost: one pass; allocates nothing. The tree of merges depends on the number of elements alone.
+/// On a device (detail/cuda/map_reduce.hpp) sums are formed in another order: within 32 units of the elements' precision,
+/// relative to the sum of absolute terms.
 template <host_policy P, class Kernel, class... X, class... Y, class... Mask>
   requires(sizeof...(Mask) <= 1)
 auto map_reduce(P&& policy, const Kernel& kernel, const inputs<X...>& in, const outputs<Y...>& out,
@@ -454,18 +469,22 @@ auto map_reduce(P&& policy, const Kernel& kernel, const inputs<X...>& in, const 
 template <class Kernel, class... X, class... Y, class... Mask>
 auto map_reduce(const Kernel& kernel, const inputs<X...>& in, const outputs<Y...>& out,
                 const counted_where<Mask>&... where) {
-  return map_reduce(simd{}, kernel, in, out, where...);
+  return map_reduce(detail::default_policy<X..., Y..., Mask...>(), kernel, in, out, where...);
 }
 
-template <host_policy P, class Kernel, class... X>
+template <execution P, class Kernel, class... X>
 auto map_reduce(P&& policy, const Kernel& kernel, const inputs<X...>& in) {
   return map_reduce(policy, kernel, in, outputs<>());
 }
 
 template <class Kernel, class... X>
 auto map_reduce(const Kernel& kernel, const inputs<X...>& in) {
-  return map_reduce(simd{}, kernel, in, outputs<>());
+  return map_reduce(detail::default_policy<X...>(), kernel, in, outputs<>());
 }
 
 }  // namespace ZERMELO_ISA
 }  // namespace zermelo::inline v1
+
+#if defined(__CUDACC__)
+#include "../detail/cuda/map_reduce.hpp"
+#endif
