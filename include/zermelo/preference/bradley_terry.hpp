@@ -101,22 +101,31 @@ void require_maximum(P&& policy, const comparison_rows& rows) {
                    std::move(components));
 }
 
-/// The counts between the items listed; item k of the result is items[k]. Squared weights are left behind.
-inline comparison_graph subgraph(const comparison_graph& g, std::span<const std::int64_t> items) {
+/// Where an item stands in a list of components.
+struct component_place {
+  std::int64_t component, position;
+};
+
+inline std::vector<component_place> places_in(const item_sets& components, std::int64_t items) {
+  std::vector<component_place> places(static_cast<std::size_t>(items));
+  for (std::size_t c = 0; c < components.size(); ++c)
+    for (std::size_t k = 0; k < components[c].size(); ++k)
+      places[static_cast<std::size_t>(components[c][k])] = {static_cast<std::int64_t>(c), static_cast<std::int64_t>(k)};
+  return places;
+}
+
+/// The counts between the items of one component; item k of the result is items[k]. Squared weights are left behind.
+inline comparison_graph subgraph(const comparison_graph& g, const std::vector<std::int64_t>& items,
+                                 const std::vector<component_place>& places) {
   const auto n = static_cast<std::int64_t>(items.size());
-  std::vector<std::int64_t> position(static_cast<std::size_t>(g.items), -1);
-  for (std::int64_t k = 0; k < n; ++k) {
-    const std::int64_t item = items[static_cast<std::size_t>(k)];
-    require_id("items", k, item, g.items);
-    position[static_cast<std::size_t>(item)] = k;
-  }
   std::vector<std::int64_t> first, second;
   std::vector<pair_record> records;
   double battles = 0;
   for (std::int64_t k = 0; k < n; ++k)
     for_each_opponent(g, items[static_cast<std::size_t>(k)], [&](std::int64_t j, std::int64_t e) {
-      const std::int64_t to = position[static_cast<std::size_t>(j)];
-      if (to <= k) return;
+      const component_place at = places[static_cast<std::size_t>(j)];
+      const std::int64_t to = at.position;
+      if (at.component != places[static_cast<std::size_t>(items[0])].component || to <= k) return;
       const pair_record r = record_at(g, items[static_cast<std::size_t>(k)], j, e);
       if (r.wins + r.losses + r.ties == 0) return;
       first.push_back(k), second.push_back(to), records.push_back(r);
@@ -160,18 +169,20 @@ bradley_terry_fit fit(P&& policy, const bradley_terry& model, const comparison_g
   const auto* pairs = std::get_if<pair_prior>(&model.prior);
   const detail::comparison_rows rows = detail::rows_of(graph, pairs ? pairs->games : 0);
 
-  if (parameters.existence == existence::by_component && maximum_likelihood) {
+  if (parameters.existence == existence::by_component && (maximum_likelihood || pairs)) {
     const auto components = strong_components(detail::win_graph{&rows});
     if (components.size() > 1) {
       bradley_terry_fit whole;
       whole.strength.assign(static_cast<std::size_t>(graph.items), 0.0);
       fit_parameters inside = parameters;
+      const auto places = detail::places_in(components, graph.items);
       for (const auto& items : components) {
+        if (items.size() == 1) continue;  // an item by itself is at zero
         std::vector<double> start;
         for (const std::int64_t i : items)
           if (!parameters.start.empty()) start.push_back(parameters.start[static_cast<std::size_t>(i)]);
         inside.start = start;
-        const auto part = fit(policy, model, detail::subgraph(graph, items), inside);
+        const auto part = fit(policy, model, detail::subgraph(graph, items, places), inside);
         for (std::size_t k = 0; k < items.size(); ++k)
           whole.strength[static_cast<std::size_t>(items[k])] = part.strength[k];
         whole.log_likelihood += part.log_likelihood;
@@ -187,8 +198,7 @@ bradley_terry_fit fit(P&& policy, const bradley_terry& model, const comparison_g
       return whole;
     }
   }
-  if (maximum_likelihood) detail::require_maximum(policy, rows);
-  if (pairs) detail::require_maximum(policy, rows);
+  if (maximum_likelihood || pairs) detail::require_maximum(policy, rows);
 
   const detail::likelihood<logistic> objective{.rows = rows, .link = {}, .prior = model.prior};
   detail::optimum best = detail::maximise(policy, objective, parameters);

@@ -52,7 +52,7 @@ struct comparison_graph {
   ZERMELO_INLINE bool unit_weights() const { return squared_wins.empty(); }
   ZERMELO_INLINE std::int64_t entries() const { return static_cast<std::int64_t>(wins.size()); }
 
-  /// What items i and j did against each other. O(1) where dense, O(log) otherwise.
+  /// What items i and j did against each other. O(1) where dense, O(log) otherwise. Errors: domain_error for ids.
   ZERMELO_INLINE pair_record between(std::int64_t i, std::int64_t j) const;
 };
 
@@ -84,15 +84,6 @@ ZERMELO_INLINE pair_record record_at(const comparison_graph& g, std::int64_t i, 
 }
 
 }  // namespace detail
-
-ZERMELO_INLINE pair_record comparison_graph::between(std::int64_t i, std::int64_t j) const {
-  if (dense) return detail::record_at(*this, i, j, i * items + j);
-  const auto begin = opponents.begin() + offsets[static_cast<std::size_t>(i)];
-  const auto end = opponents.begin() + offsets[static_cast<std::size_t>(i) + 1];
-  const auto found = std::lower_bound(begin, end, j);
-  if (found == end || *found != j) return {};
-  return detail::record_at(*this, i, j, found - opponents.begin());
-}
 
 struct counting_parameters {
   /// Up to this many items the counts are kept as dense tables, beyond in compressed rows of unique pairs.
@@ -697,4 +688,15 @@ inline comparison_graph merge(const comparison_graph& a, const comparison_graph&
 }
 
 }  // namespace ZERMELO_ISA
+ZERMELO_INLINE pair_record comparison_graph::between(std::int64_t i, std::int64_t j) const {
+  detail::require_id("i", domain_error::whole, i, items);
+  detail::require_id("j", domain_error::whole, j, items);
+  if (dense) return detail::record_at(*this, i, j, i * items + j);
+  const auto begin = opponents.begin() + offsets[static_cast<std::size_t>(i)];
+  const auto end = opponents.begin() + offsets[static_cast<std::size_t>(i) + 1];
+  const auto found = std::lower_bound(begin, end, j);
+  if (found == end || *found != j) return {};
+  return detail::record_at(*this, i, j, found - opponents.begin());
+}
+
 }  // namespace zermelo::inline v1::preference
