@@ -45,6 +45,18 @@ function kernel_function(std::string name, std::vector<std::string> outputs, arg
       }(std::make_index_sequence<Model::count>{});
     });
   };
+  f.call_masked = [argument_name = f.arguments[0].name](const policy& p, const columns& x, const values& mask,
+                                                        const values& parameters_) {
+    const std::vector<T> data(x[0].begin(), x[0].end());
+    return with(p, [&](const auto& how) {
+      const auto sums =
+          zm::map_reduce(how, summed<Model>{parameters_}, zm::inputs(zm::named(argument_name.c_str(), data)),
+                         zm::outputs(), zm::counted_where(mask));
+      return [&]<std::size_t... K>(std::index_sequence<K...>) {
+        return values{zm::get<K>(sums).value...};
+      }(std::make_index_sequence<Model::count>{});
+    });
+  };
   // Lanes of T add up 32 terms: at most 31 roundings of them and 8 for a term itself; sums of doubles round as often as
   // there are blocks.
   f.tolerance = 64 * static_cast<double>(std::numeric_limits<T>::epsilon());

@@ -92,6 +92,8 @@ struct function {
   /// n valid elements of every argument, a pure function of the seed.
   std::function<columns(std::uint64_t seed, std::size_t n)> sample = {};
   std::function<values(const policy&, const columns&, const values& parameters)> call = {};
+  /// The same where a mask, one number an element, says which elements count; absent where nothing may be masked.
+  std::function<values(const policy&, const columns&, const values& mask, const values& parameters)> call_masked = {};
   /// Largest |difference| between policies, and between parts and the whole, relative to the results' terms. Zero: same bits.
   double tolerance = 0;
   /// Sums of the absolute terms of every result; where absent, the results themselves.
