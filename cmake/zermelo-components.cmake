@@ -3,9 +3,19 @@
 # The optional parts of the package: component, the CMake package it needs, the target it links. The build tree and the
 # installed package both read this list; a component is the target zermelo::<component>.
 
-set(zermelo_components eigen threads)
+set(zermelo_components eigen threads openmp tbb thrust xtensor dlpack)
 set(zermelo_component_eigen Eigen3 Eigen3::Eigen)
 set(zermelo_component_threads Threads Threads::Threads)
+set(zermelo_component_openmp OpenMP OpenMP::OpenMP_CXX)
+set(zermelo_component_tbb TBB TBB::tbb)
+set(zermelo_component_thrust Thrust Thrust::Thrust)
+set(zermelo_component_xtensor xtensor xtensor)
+set(zermelo_component_dlpack dlpack dlpack::dlpack)
+
+# Thrust's target is an alias of others that are seen in one directory only: its headers are all that is needed. C++ that
+# nvcc does not compile has no device.
+set(zermelo_headers_only thrust)
+set(zermelo_definitions_thrust "$<$<COMPILE_LANGUAGE:CXX>:THRUST_DEVICE_SYSTEM=THRUST_DEVICE_SYSTEM_CPP>")
 
 # Defines zermelo::<component> if its package is found. With GLOBAL, projects that add this one as a subdirectory see it.
 macro(zermelo_find_component component)
@@ -13,12 +23,19 @@ macro(zermelo_find_component component)
   list(GET zermelo_component_${component} 1 zermelo_dependency)
   if(NOT TARGET ${zermelo_dependency})
     find_package(${zermelo_package} QUIET)
-    if("${ARGN}" STREQUAL "GLOBAL" AND TARGET ${zermelo_dependency})
+    if("${ARGN}" STREQUAL "GLOBAL" AND TARGET ${zermelo_dependency} AND NOT ${component} IN_LIST zermelo_headers_only)
       set_target_properties(${zermelo_dependency} PROPERTIES IMPORTED_GLOBAL TRUE)
     endif()
   endif()
   if(TARGET ${zermelo_dependency} AND NOT TARGET zermelo::${component})
     add_library(zermelo::${component} INTERFACE IMPORTED ${ARGN})
-    target_link_libraries(zermelo::${component} INTERFACE zermelo::zermelo ${zermelo_dependency})
+    if(${component} IN_LIST zermelo_headers_only)
+      get_target_property(zermelo_headers ${zermelo_dependency} INTERFACE_INCLUDE_DIRECTORIES)
+      target_link_libraries(zermelo::${component} INTERFACE zermelo::zermelo)
+      target_include_directories(zermelo::${component} INTERFACE ${zermelo_headers})
+    else()
+      target_link_libraries(zermelo::${component} INTERFACE zermelo::zermelo ${zermelo_dependency})
+    endif()
+    target_compile_definitions(zermelo::${component} INTERFACE ${zermelo_definitions_${component}})
   endif()
 endmacro()
