@@ -2,6 +2,7 @@
 //
 // What the threads of a device do, thread after thread on the host: indices, tails, masks, faults and merges are checked
 // where there is no device.
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -10,7 +11,11 @@
 #include "catch.hpp"
 #include "zermelo/alignment/dpo.hpp"
 #include "zermelo/core/detail/cuda/map_walk.hpp"
+#include "zermelo/core/detail/cuda/segment_walk.hpp"
+#include "zermelo/core/detail/cuda/softmax_walk.hpp"
 #include "zermelo/core/pair_loss.hpp"
+#include "zermelo/core/primitives/row_reduce.hpp"
+#include "zermelo/core/primitives/segment_reduce.hpp"
 #include "zermelo/core/random.hpp"
 
 namespace zm = zermelo;
@@ -192,4 +197,188 @@ TEST_CASE("a device maps pair losses as the host does, and notes what a kernel r
   const auto bad = zm::fault_of(mapped().fault);
   CHECK(bad.code == zm::fault_code::refused);
   CHECK(bad.index == 77);
+}
+
+namespace {
+
+struct sum_and_largest {
+  template <class V>
+  auto operator()(V x) const {
+    return zm::bundle(zm::total(x), zm::largest(x), zm::log_sum_exp(x));
+  }
+};
+
+/// What the blocks of a segmented reduction do, and the threads that close segments across tiles.
+template <class Walk>
+zm::fault_word run_segments(const Walk& walk) {
+  std::vector<typename Walk::tile_part> parts(static_cast<std::size_t>(walk.tiles()));
+  zm::fault_word first = zm::no_fault;
+  for (std::int64_t t = 0; t < walk.tiles(); ++t) {
+    auto& to = parts[static_cast<std::size_t>(t)];
+    to.tile = walk.tile(t);
+    to.continued = false;
+    to.head = to.tail = device::bundle_identity<typename Walk::totals>::make();
+    int longs = 0;
+    for (std::int64_t s = to.tile.first; s < walk.behind_last(to.tile); ++s) {
+      const int lanes = walk.is_long(to.tile, s) ? device::block_threads : device::warp_threads;
+      longs += lanes == device::block_threads;
+      std::vector<typename Walk::part> of_lanes;
+      for (int lane = 0; lane < lanes; ++lane)
+        of_lanes.push_back(walk.of_lane(walk.begin_of(to.tile, s), walk.end_of(to.tile, s), lane, lanes));
+      for (int distance = 1; distance < lanes; distance *= 2)
+        for (int lane = 0; lane < lanes; ++lane)
+          device::merge_round(lane, distance, lanes, [&](int a, int b) {
+            merge_parts(of_lanes[static_cast<std::size_t>(a)], of_lanes[static_cast<std::size_t>(b)]);
+          });
+      first = std::min(first, of_lanes[0].fault);
+      walk.finish(to.tile, s, of_lanes[0].totals, to, first);
+    }
+    REQUIRE(longs <= device::long_segments_limit);
+  }
+  for (std::int64_t t = 0; t < walk.tiles(); ++t) walk.close(parts.data(), t, first);
+  return first;
+}
+
+template <class T>
+void check_segments(const std::vector<T>& x, const std::vector<std::int64_t>& offsets) {
+  const std::size_t segments = offsets.size() - 1;
+  std::vector<double> sum(segments, 7), most(segments, 7), log_sum(segments, 7);
+  std::vector<double> expected_sum(segments), expected_most(segments), expected_log_sum(segments), sizes(segments);
+  const auto from = zm::view(offsets);
+  using offsets_type = device::device_offsets<std::remove_const_t<decltype(from)>>;
+  const auto in = columns<T>(zm::view(x));
+  const auto out = columns<T>(zm::view(sum), zm::view(most), zm::view(log_sum));
+  const device::segment_walk<T, sum_and_largest, offsets_type, std::remove_const_t<decltype(in)>,
+                             std::remove_const_t<decltype(out)>>
+      walk{{}, {from}, in, out, static_cast<std::int64_t>(x.size())};
+  CHECK(run_segments(walk) == zm::no_fault);
+  zm::segment_reduce(zm::serial{}, sum_and_largest{}, zm::inputs(x), offsets,
+                     zm::outputs(expected_sum, expected_most, expected_log_sum));
+  for (std::size_t s = 0; s < segments; ++s) {
+    const auto length = static_cast<std::size_t>(offsets[s + 1] - offsets[s]);
+    REQUIRE(std::abs(sum[s] - expected_sum[s]) <= tolerance<T>(length));
+    REQUIRE(most[s] == expected_most[s]);
+    // The lanes' sums of exponentials are within 64 units; the logarithm divides by the sum.
+    if (length > 0)
+      REQUIRE(std::abs(log_sum[s] - expected_log_sum[s]) <= 64 * static_cast<double>(std::numeric_limits<T>::epsilon()));
+    else
+      REQUIRE(log_sum[s] == -std::numeric_limits<double>::infinity());
+  }
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("threads of a device reduce segments of any lengths, also across tiles", "", float, double) {
+  using T = TestType;
+  const auto x = random_numbers<T>(60000, 9);
+  const std::int64_t n = 60000;
+  check_segments<T>(x, {0, n});
+  check_segments<T>(x, {0, 0, 0, n, n});
+  check_segments<T>(x, {0, 1, 2, 20000, 20001, 20001, 45000, 59999, n});
+  check_segments<T>(x, {0, 4095, 4096, 8191, 8192, 8193, n});
+  check_segments<T>({}, {0, 0, 0, 0});
+  std::vector<std::int64_t> ragged{0}, empty(9001, 0);
+  for (std::uint64_t s = 0; ragged.back() < n; ++s) {
+    const double u = zm::uniform(3, 1, s);
+    ragged.push_back(std::min(n, ragged.back() + static_cast<std::int64_t>(u < 0.3 ? 0 : u < 0.98 ? 30 * u : 5000 * u)));
+  }
+  check_segments<T>(x, ragged);
+  empty.push_back(n);
+  check_segments<T>(x, empty);
+}
+
+TEST_CASE("a device names wrong offsets and reads nothing outside of the elements") {
+  const auto x = random_numbers<float>(10000, 9);
+  const auto first_fault = [&](const std::vector<std::int64_t>& offsets) {
+    const device::device_offsets<zm::tensor_view<const std::int64_t, 1>> from{zm::view(offsets)};
+    zm::fault_word first = zm::no_fault;
+    for (std::size_t s = 0; s < offsets.size(); ++s)
+      first = std::min(first, device::fault_of_offset(from, 10000, static_cast<std::int64_t>(s)));
+    std::vector<double> out(offsets.size() - 1);
+    const auto in = columns<float>(zm::view(x));
+    const auto to = columns<float>(zm::view(out), zm::view(out), zm::view(out));
+    run_segments(device::segment_walk<float, sum_and_largest, std::remove_const_t<decltype(from)>,
+                                      std::remove_const_t<decltype(in)>, std::remove_const_t<decltype(to)>>{
+        {}, from, in, to, 10000});  // the sanitizers watch
+    return zm::fault_of(first);
+  };
+  CHECK(first_fault({0, 5000, 10000}).code == zm::fault_code::none);
+  CHECK(first_fault({1, 5000, 10000}).index == 0);
+  CHECK(first_fault({0, 7000, 5000, 10000}).index == 2);
+  CHECK(first_fault({0, 99999999, 10000}).index == 2);
+  CHECK(first_fault({0, -5, 10000}).index == 1);
+  CHECK(first_fault({0, 5000, 9999}).index == 2);
+  CHECK(first_fault({0, 5000, 20000}).code == zm::fault_code::not_ascending);
+}
+
+namespace {
+
+/// What the block of every row does.
+template <device::softmax_form Form, class X, class O>
+zm::fault_word run_softmax(const X& x, const O& out) {
+  const device::softmax_walk<float, Form, X, O> walk{x, out};
+  using walk_type = std::remove_const_t<decltype(walk)>;
+  zm::fault_word first = zm::no_fault;
+  for (std::int64_t r = 0; r < x.shape[0]; ++r) {
+    std::vector<typename walk_type::largest_part> most;
+    std::vector<typename walk_type::sum_part> sums;
+    for (int t = 0; t < device::block_threads; ++t) most.push_back(walk.largest_of_lane(r, t, device::block_threads));
+    const auto top = over_block(most);
+    const double largest = zm::get<0>(top.totals).value;
+    first = std::min({first, top.fault, walk.fault_of_row(r, largest)});
+    for (int t = 0; t < device::block_threads; ++t)
+      sums.push_back(walk.sum_of_lane(r, largest, t, device::block_threads));
+    const double sum = zm::get<0>(over_block(sums).totals).value;
+    for (int t = 0; t < device::block_threads; ++t) walk.write_lane(r, largest, sum, t, device::block_threads);
+  }
+  return first;
+}
+
+}  // namespace
+
+TEST_CASE("a block of a device makes the softmax of a row as the host does, in place and of columns too") {
+  constexpr std::int64_t rows = 5, width = 1003;
+  auto x = random_numbers<float>(rows * width, 11);
+  for (float& v : x) v *= 30;
+  for (std::size_t k = 0; k < x.size(); k += 7) x[k] = -std::numeric_limits<float>::infinity();
+  const auto from = zm::matrix_view(x.data(), rows, width);
+  std::vector<float> out(x.size()), expected(x.size()), sums(rows), expected_sums(rows);
+  const auto to = zm::matrix_view(out.data(), rows, width), wanted = zm::matrix_view(expected.data(), rows, width);
+  const auto close = [&] {
+    for (std::size_t k = 0; k < out.size(); ++k) {
+      INFO(k);
+      // Sums of 32 terms of a lane, an exponential and two products.
+      REQUIRE((out[k] == expected[k] || std::abs(out[k] - expected[k]) <= 4e-6f * (std::abs(expected[k]) + 1e-3f)));
+    }
+  };
+  CHECK(run_softmax<device::softmax_form::probabilities>(from, to) == zm::no_fault);
+  zm::softmax_rows(zm::serial{}, from, wanted);
+  close();
+  CHECK(run_softmax<device::softmax_form::logarithms>(from, to) == zm::no_fault);
+  zm::log_softmax_rows(zm::serial{}, from, wanted);
+  close();
+  CHECK(run_softmax<device::softmax_form::normaliser>(from, zm::view(sums)) == zm::no_fault);
+  zm::log_sum_exp_rows(zm::serial{}, from, expected_sums);
+  for (std::size_t r = 0; r < rows; ++r) CHECK(sums[r] == Approx(expected_sums[r]).epsilon(1e-6));
+  zm::softmax_rows(zm::serial{}, zm::transposed(from), zm::transposed(wanted));
+  CHECK(run_softmax<device::softmax_form::probabilities>(zm::transposed(from), zm::transposed(from)) == zm::no_fault);
+  out = x;
+  close();
+}
+
+TEST_CASE("a device notes the first row whose softmax is undefined") {
+  const float inf = std::numeric_limits<float>::infinity();
+  float x[4][2] = {{1, 2}, {-inf, -inf}, {inf, 0}, {std::numeric_limits<float>::quiet_NaN(), 0}}, out[4][2], sums[4];
+  const auto first = [&](std::int64_t from, std::int64_t rows) {
+    const auto v = zm::matrix_view(x[from], rows, 2);
+    return zm::fault_of(run_softmax<device::softmax_form::probabilities>(v, zm::matrix_view(out[from], rows, 2)));
+  };
+  CHECK(first(0, 1).code == zm::fault_code::none);
+  CHECK(first(0, 4).index == 1);
+  CHECK(first(2, 2).index == 0);
+  CHECK(first(3, 1).code == zm::fault_code::refused);
+  CHECK(run_softmax<device::softmax_form::normaliser>(zm::matrix_view(x[0], 3, 2), zm::vector_view(sums, 3)) ==
+        zm::no_fault);
+  CHECK(sums[1] == -inf);
+  CHECK(sums[2] == inf);
 }

@@ -17,6 +17,7 @@ namespace zermelo::inline v1::detail {
 
 /// Threads of a block, everywhere. A constant, so that trees of merges depend on the problem alone.
 inline constexpr int block_threads = 256;
+inline constexpr int warp_threads = 32;
 
 /// The largest access of a thread.
 inline constexpr int access_bytes = 16;

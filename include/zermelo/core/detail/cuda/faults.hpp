@@ -17,7 +17,7 @@ enum class fault_code : std::uint8_t {
   undefined = 5,      ///< an output: terms of +∞ and −∞ meet
 };
 
-/// The first fault: smallest index, then smallest code, then smallest argument.
+/// The first fault: indices and offsets come before elements, elements before outputs; then the smallest index counts.
 struct fault {
   fault_code code = fault_code::none;
   int argument = 0;  ///< the position of the tensor among the inputs, or among the outputs if those are undefined
@@ -28,12 +28,18 @@ struct fault {
 using fault_word = unsigned long long;
 inline constexpr fault_word no_fault = ~fault_word{0};
 
+/// Indices are below 2⁵².
 ZERMELO_FN constexpr fault_word word_of(fault_code code, int argument, std::int64_t index) {
-  return static_cast<fault_word>(index) << 8 | static_cast<fault_word>(code) << 4 | static_cast<fault_word>(argument);
+  const fault_word rank = code == fault_code::undefined                                              ? 2
+                          : code == fault_code::not_a_number || code == fault_code::refused ? 1
+                                                                                            : 0;
+  return rank << 60 | static_cast<fault_word>(index) << 8 | static_cast<fault_word>(code) << 4 |
+         static_cast<fault_word>(argument);
 }
 ZERMELO_FN constexpr fault fault_of(fault_word w) {
   if (w == no_fault) return {};
-  return {static_cast<fault_code>((w >> 4) & 15), static_cast<int>(w & 15), static_cast<std::int64_t>(w >> 8)};
+  return {static_cast<fault_code>((w >> 4) & 15), static_cast<int>(w & 15),
+          static_cast<std::int64_t>((w >> 8) & ((fault_word{1} << 52) - 1))};
 }
 
 }  // namespace zermelo::inline v1

@@ -15,23 +15,10 @@
 
 #include "../../execution/cuda.hpp"
 #include "../../execution/default_policy.hpp"
+#include "blocks.hpp"
 
 namespace zermelo::inline v1 {
 namespace detail::inline ZERMELO_ISA {
-
-/// The merge of what the threads of a block hold, in thread 0. Every thread of the block calls it, once.
-template <class Part>
-__device__ Part merged_over_block(const Part& mine) {
-  __shared__ alignas(16) unsigned char memory[block_threads * sizeof(Part)];
-  Part* const parts = reinterpret_cast<Part*>(memory);
-  const int thread = static_cast<int>(threadIdx.x);
-  parts[thread] = mine;
-  for (int distance = 1; distance < block_threads; distance *= 2) {
-    __syncthreads();
-    merge_round(thread, distance, block_threads, [=](int to, int from) { merge_parts(parts[to], parts[from]); });
-  }
-  return parts[0];  // right in thread 0, which merged last
-}
 
 template <class Walk>
 __global__ void __launch_bounds__(block_threads) map_blocks_of(const Walk walk, typename Walk::part* parts) {
@@ -50,29 +37,6 @@ __global__ void __launch_bounds__(block_threads) merge_blocks(const Part* parts,
     *fault = all.fault;
     *totals = all.totals;
   }
-}
-
-template <class C>
-ZERMELO_INLINE auto check_length(const C& c, const char* first, std::int64_t n) {
-  if constexpr (!std::is_same_v<C, no_column>)
-    if (c.view.size() != n)
-      throw shape_error(c.name, std::to_string(c.view.size()) + " elements, expected as many as " + first + ", " +
-                                    std::to_string(n));
-}
-
-template <class T, class C>
-ZERMELO_INLINE auto lanes_of_column(const C& c) {
-  if constexpr (std::is_same_v<C, no_column>)
-    return no_column{};
-  else
-    return device_column_of<T>(c.view);
-}
-
-template <class C>
-ZERMELO_INLINE double element_on_host(const cuda& policy, const C& c, std::int64_t k) {
-  typename decltype(c.view)::value_type x;
-  copy_to_host(policy, &x, &c.view.element(k));
-  return static_cast<double>(x);
 }
 
 /// Throws what the host would throw.
