@@ -109,7 +109,7 @@ void pair_loss_libm(benchmark::State& state) {
   report(state);
 }
 
-// Sums ------------------------------------------------------------------------------------------------------------------
+// Sums.
 
 constexpr std::size_t hundred_million = 100'000'000;
 

@@ -39,7 +39,7 @@ constexpr int64_t items = 100, ten_million = 10'000'000;
 constexpr double ties = 0.2;
 const pr::bradley_terry model{};
 
-// Ten million battles between a hundred items ---------------------------------------------------------------------------
+// Ten million battles between a hundred items.
 
 template <class Id>
 const tournament::battle_list<Id>& battles() {
@@ -215,7 +215,7 @@ BENCHMARK(twenty_cold_fits)->Unit(ms);
 BENCHMARK(bootstrap_1000_on_one_core)->Unit(ms)->MinTime(1);
 BENCHMARK(bootstrap_1000_on_two_threads)->Unit(ms)->MinTime(1)->UseRealTime()->MeasureProcessCPUTime();
 
-// Methods ---------------------------------------------------------------------------------------------------------------
+// Methods.
 
 pr::comparison_graph counted_battles(int64_t n, int64_t battles_, double tied, double width) {
   const auto list = tournament::battles<std::int32_t>(n, battles_, tied, width);
@@ -285,7 +285,7 @@ void bootstrap_200_of_84_players(benchmark::State& state) {
 }
 BENCHMARK(bootstrap_200_of_84_players)->Unit(ms);
 
-// A million items -------------------------------------------------------------------------------------------------------
+// A million items.
 
 constexpr int64_t many = 1'000'000;
 constexpr double large_tolerance = 1e-8;

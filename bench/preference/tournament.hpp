@@ -77,7 +77,7 @@ battle_list<Id> battles(int64_t items, int64_t count, double ties, double width 
   return list;
 }
 
-/// The same battles as CSV: labels of 8 to 14 characters, about 39 bytes a line.
+/// The same battles as CSV: labels of 8 to 14 characters, about 33 bytes a line.
 template <class Id>
 std::string csv(const battle_list<Id>& list, int64_t items) {
   std::vector<std::string> label;
