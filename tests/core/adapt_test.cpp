@@ -168,6 +168,9 @@ TEST_CASE("xtensor's containers and views are tensors, whatever their strides") 
   CHECK(in_order(zm::view(xt::view(a, xt::all(), xt::range(0, 3, 2)))) == numbers{1, 3, 4, 6});
   CHECK(in_order(zm::view(xt::view(a, 1, xt::range(1, 3)))) == numbers{5, 6});
   CHECK(in_order(zm::view(xt::transpose(a))) == numbers{1, 4, 2, 5, 3, 6});
+  STATIC_REQUIRE(zm::tensor_traits<decltype(a + a)>::lazy);
+  STATIC_REQUIRE(zm::tensor_traits<decltype(xt::view(a, xt::keep(0, 1), xt::all()))>::lazy);
+  STATIC_REQUIRE(zm::tensor_traits<xt::xarray<double>>::dynamic);
   zm::view(xt::view(a, 1, xt::all()))(0) = 9;
   CHECK(a(1, 0) == 9);
 }
