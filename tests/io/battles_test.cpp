@@ -602,3 +602,39 @@ TEST_CASE("a table counts to the graph of its battles, and counted records to ba
   CHECK(weighted.between(0, 1).wins == 2.5);
   CHECK(!weighted.unit_weights());
 }
+
+TEST_CASE("counting while reading gives the graph of the table, however many items and whatever the weights") {
+  const auto same = [](const zm::preference::comparison_graph& a, const zm::preference::comparison_graph& b) {
+    CHECK(a.items == b.items);
+    CHECK(a.battles == b.battles);
+    CHECK(a.dense == b.dense);
+    CHECK(a.wins == b.wins);
+    CHECK(a.losses == b.losses);
+    CHECK(a.ties == b.ties);
+    CHECK(a.opponents == b.opponents);
+    CHECK(a.squared_wins == b.squared_wins);
+    CHECK(a.squared_ties == b.squared_ties);
+  };
+  std::mt19937 random(5);
+  const zm::threads pool(2);
+  for (const unsigned items : {2u, 63u, 65u, 200u, 1100u, 5000u})
+    for (const bool weighted : {false, true}) {
+      std::string text = weighted ? "left,right,winner,weight\n" : "left,right,winner\n";
+      const char* winners[] = {"left", "right", "tie"};
+      const char* weights[] = {"1", "0.5", "3"};
+      for (unsigned k = 0; k < 4 * items + 10; ++k) {
+        const unsigned a = unsigned(random() % items), b = (a + 1 + unsigned(random() % (items - 1))) % items;
+        text += "i" + std::to_string(a) + ",i" + std::to_string(b) + "," + winners[random() % 3];
+        if (weighted) text += std::string(",") + weights[random() % 3];
+        text += "\n";
+      }
+      const auto expected = zm::io::count_battles(zm::io::read_battles(text));
+      const auto got = zm::io::read_graph(text);
+      CHECK(got.accepted == 4 * items + 10);
+      same(got.graph, expected);
+      same(zm::io::read_graph(pool, text).graph, expected);
+    }
+  const std::string records = "home,away,home_wins,away_wins\nx,y,4,3\ny,x,1,0\nz,x,1,1\n";
+  same(zm::io::read_graph(records).graph, zm::io::count_battles(zm::io::read_battles(records)));
+  CHECK(zm::io::read_graph("left,right,winner\n").graph.items == 0);
+}
