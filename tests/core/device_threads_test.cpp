@@ -11,10 +11,12 @@
 #include "catch.hpp"
 #include "zermelo/alignment/dpo.hpp"
 #include "zermelo/core/detail/cuda/map_walk.hpp"
+#include "zermelo/core/detail/cuda/scan_walk.hpp"
 #include "zermelo/core/detail/cuda/segment_walk.hpp"
 #include "zermelo/core/detail/cuda/softmax_walk.hpp"
 #include "zermelo/core/pair_loss.hpp"
 #include "zermelo/core/primitives/row_reduce.hpp"
+#include "zermelo/core/primitives/scan.hpp"
 #include "zermelo/core/primitives/segment_reduce.hpp"
 #include "zermelo/core/random.hpp"
 
@@ -381,4 +383,120 @@ TEST_CASE("a device notes the first row whose softmax is undefined") {
         zm::no_fault);
   CHECK(sums[1] == -inf);
   CHECK(sums[2] == inf);
+}
+
+namespace {
+
+struct recurrence {
+  template <class V>
+  auto operator()(V a, V b) const {
+    return zm::affine(a, b);
+  }
+};
+
+/// What the threads of a block hold before each of them, round by round.
+template <class Part>
+std::vector<Part> before_threads(std::vector<Part> from) {
+  std::vector<Part> to(from), before{Part::identity()};
+  for (int distance = 1; distance < device::block_threads; distance *= 2) {
+    for (int t = 0; t < device::block_threads; ++t) device::scan_round(t, distance, from.data(), to.data());
+    from.swap(to);
+  }
+  before.insert(before.end(), from.begin(), from.end() - 1);
+  return before;
+}
+
+/// What the three kernels of a scan do.
+template <class Walk>
+zm::fault_word run_scan(const Walk& walk) {
+  using part = typename Walk::part;
+  std::vector<part> tiles, threads;
+  const auto parts_of_tile = [&](std::int64_t tile) {
+    threads.clear();
+    for (int t = 0; t < device::block_threads; ++t) threads.push_back(walk.of_thread(tile, t));
+    return threads;
+  };
+  for (std::int64_t tile = 0; tile < walk.tiles(); ++tile) tiles.push_back(over_block(parts_of_tile(tile)));
+  threads.clear();
+  for (int t = 0; t < device::block_threads; ++t)
+    threads.push_back(device::merged_stretch(tiles.data(), walk.tiles(), t));
+  const auto before = before_threads(threads);
+  for (int t = 0; t < device::block_threads; ++t)
+    device::spread_stretch(tiles.data(), walk.tiles(), t, before[static_cast<std::size_t>(t)]);
+  zm::fault_word first = zm::no_fault;
+  for (std::int64_t tile = 0; tile < walk.tiles(); ++tile) {
+    const auto before_each = before_threads(parts_of_tile(tile));
+    for (int t = 0; t < device::block_threads; ++t) {
+      part own = tiles[static_cast<std::size_t>(tile)];
+      merge_parts(own, before_each[static_cast<std::size_t>(t)]);
+      own.fault = zm::no_fault;
+      first = std::min(first, walk.write_thread(tile, t, own));
+    }
+  }
+  return first;
+}
+
+template <bool Reverse, class Offsets>
+zm::fault_word scan_on_threads(const Offsets& offsets, const std::vector<double>& a, const std::vector<double>& b,
+                               std::vector<double>& out, bool exclusive) {
+  const auto in = columns<double>(zm::view(a), zm::view(b));
+  using to_type = device::device_column<zm::tensor_view<double, 1>>;
+  const zm::bundle<to_type, device::no_column> to(device::device_column_of<double>(zm::view(out)), device::no_column{});
+  return run_scan(device::scan_walk<double, Reverse, recurrence, Offsets, std::remove_const_t<decltype(in)>,
+                                    std::remove_const_t<decltype(to)>>{
+      {}, offsets, in, to, static_cast<std::int64_t>(a.size()), exclusive});
+}
+
+}  // namespace
+
+TEST_CASE("threads of a device scan recurrences in both directions, in segments of any lengths") {
+  for (const std::int64_t n : {std::int64_t{0}, std::int64_t{1}, std::int64_t{8}, std::int64_t{2047}, std::int64_t{2048},
+                               std::int64_t{2049}, std::int64_t{50001}}) {
+    std::vector<double> a(static_cast<std::size_t>(n)), b(a), out(a), expected(a);
+    zm::fill_uniform(1, 0, a), zm::fill_uniform(1, 1, b);
+    std::vector<std::int64_t> offsets{0, 0};
+    for (std::uint64_t s = 0; offsets.back() < n; ++s) {
+      const double u = zm::uniform(4, 1, s);
+      offsets.push_back(std::min(n, offsets.back() + static_cast<std::int64_t>(u < 0.2 ? 0 : u < 0.9 ? 20 * u : 9000 * u)));
+    }
+    offsets.push_back(n);
+    const device::device_offsets<zm::tensor_view<const std::int64_t, 1>> from{
+        zm::vector_view(static_cast<const std::int64_t*>(offsets.data()), static_cast<std::int64_t>(offsets.size()))};
+    // Factors are below one: what was rounded long ago has died away.
+    const auto close = [&] {
+      for (std::size_t k = 0; k < out.size(); ++k) REQUIRE(out[k] == Approx(expected[k]).epsilon(1e-13).margin(1e-13));
+    };
+    for (const bool exclusive : {false, true}) {
+      CHECK(scan_on_threads<false>(device::device_whole{}, a, b, out, exclusive) == zm::no_fault);
+      zm::scan(zm::serial{}, recurrence{}, zm::inputs(a, b), zm::outputs(expected, zm::discard), {.exclusive = exclusive});
+      close();
+      CHECK(scan_on_threads<true>(device::device_whole{}, a, b, out, exclusive) == zm::no_fault);
+      zm::scan(zm::serial{}, recurrence{}, zm::inputs(a, b), zm::outputs(expected, zm::discard),
+               {.reverse = true, .exclusive = exclusive});
+      close();
+      CHECK(scan_on_threads<false>(from, a, b, out, exclusive) == zm::no_fault);
+      zm::segment_scan(zm::serial{}, recurrence{}, zm::inputs(a, b), offsets, zm::outputs(expected, zm::discard),
+                       {.exclusive = exclusive});
+      close();
+      CHECK(scan_on_threads<true>(from, a, b, out, exclusive) == zm::no_fault);
+      zm::segment_scan(zm::serial{}, recurrence{}, zm::inputs(a, b), offsets, zm::outputs(expected, zm::discard),
+                       {.reverse = true, .exclusive = exclusive});
+      close();
+    }
+  }
+}
+
+TEST_CASE("a device names the NaN that a scan visits first") {
+  std::vector<double> a(5000, 0.5), b(a), out(a);
+  b[4] = a[4000] = std::numeric_limits<double>::quiet_NaN();
+  const auto forward = zm::fault_of(scan_on_threads<false>(device::device_whole{}, a, b, out, false));
+  CHECK(forward.code == zm::fault_code::not_a_number);
+  CHECK(forward.argument == 1);
+  CHECK(forward.index == 4);
+  const auto backward = zm::fault_of(scan_on_threads<true>(device::device_whole{}, a, b, out, false));
+  CHECK(backward.argument == 0);
+  CHECK(backward.index == 4999 - 4000);
+  const std::vector<std::int64_t> wrong{0, 9999999, -7, 5000};
+  scan_on_threads<true>(device::device_offsets<zm::tensor_view<const std::int64_t, 1>>{zm::view(wrong)}, a, b, out,
+                        false);  // the sanitizers watch
 }

@@ -97,14 +97,34 @@ ZERMELO_FN void merge_round(int thread, int distance, int count, const Merge& me
   if (thread % (2 * distance) == 0 && thread + distance < count) merge_parts(thread, thread + distance);
 }
 
-/// The merge of a thread's stretch of `count` parts, which the threads of one block share in order.
+/// The stretch of `count` parts that is a thread's, when the threads of one block share them in order.
+struct stretch {
+  std::int64_t begin, end;
+};
+ZERMELO_FN stretch stretch_of(std::int64_t count, int thread) {
+  const std::int64_t each = (count + block_threads - 1) / block_threads;
+  const std::int64_t begin = thread * each < count ? thread * each : count;
+  return {begin, begin + each < count ? begin + each : count};
+}
+
+/// The merge of a thread's stretch.
 template <class Part>
-ZERMELO_FN Part merged_stretch(const Part* parts, int count, int thread) {
-  const int each = (count + block_threads - 1) / block_threads;
-  const int begin = thread * each, end = begin + each < count ? begin + each : count;
+ZERMELO_FN Part merged_stretch(const Part* parts, std::int64_t count, int thread) {
+  const stretch own = stretch_of(count, thread);
   Part all = Part::identity();
-  for (int p = begin; p < end; ++p) merge_parts(all, parts[p]);
+  for (std::int64_t p = own.begin; p < own.end; ++p) merge_parts(all, parts[p]);
   return all;
+}
+
+/// Puts in the place of every part of a thread's stretch what was merged before it, `before` being that of the first.
+template <class Part>
+ZERMELO_FN void spread_stretch(Part* parts, std::int64_t count, int thread, Part before) {
+  const stretch own = stretch_of(count, thread);
+  for (std::int64_t p = own.begin; p < own.end; ++p) {
+    const Part here = parts[p];
+    parts[p] = before;
+    merge_parts(before, here);
+  }
 }
 
 }  // namespace zermelo::inline v1::detail
