@@ -8,9 +8,9 @@
 
 /// What elements are merged into by reductions and scans, beyond total, largest and smallest.
 ///
-/// A monoid is a template M<V> over the value type with `M::identity()`, an associative `merge(a, b)`, and
-/// `over_lanes(a)`, which merges the lanes of packs into M<double>. What it answers is its `value`, a member or a member
-/// function. One with several parts says how they are walked: `zip_parts(a, b, f)` applies f part by part, and
+/// A monoid is a template M<V> over the value type with `M::identity()`, an associative `merge(a, b)`, `where(mask, a)`,
+/// which is the identity where the mask is false, and `over_lanes(a)`, which merges the lanes of packs into M<double>.
+/// What it answers is its `value`, a member or a member function. One with several parts says how they are walked: `zip_parts(a, b, f)` applies f part by part, and
 /// `parts(a)` gives them as a bundle, for scans to write.
 namespace zermelo::inline v1 {
 
@@ -40,6 +40,9 @@ struct log_sum_exp {
     const V below = select(a.largest == V(most), V(0), a.largest - V(most));
     return {static_cast<double>(most), static_cast<double>(reduce_add(V(detail::exp_nonpositive(below) * a.scaled)))};
   }
+  ZERMELO_FN friend log_sum_exp where(mask_t<V> m, log_sum_exp a) {
+    return {select(m, a.largest, identity().largest), select(m, a.scaled, V(0))};
+  }
   template <class F>
   ZERMELO_FN friend auto zip_parts(log_sum_exp a, log_sum_exp b, F f) {
     return zermelo::log_sum_exp(f(a.largest, b.largest), f(a.scaled, b.scaled));
@@ -62,7 +65,10 @@ struct affine {
   ZERMELO_FN constexpr affine(V a, V b) : scale(a), offset(b) {}
   ZERMELO_FN static affine identity() { return {V(1), V(0)}; }
   ZERMELO_FN friend affine merge(affine a, affine b) {
-    return {a.scale * b.scale, weighted(b.scale, a.offset) + b.offset};
+    return {a.scale * b.scale, select(b.scale == V(0), b.offset, multiply_add(b.scale, a.offset, b.offset))};
+  }
+  ZERMELO_FN friend affine where(mask_t<V> m, affine a) {
+    return {select(m, a.scale, V(1)), select(m, a.offset, V(0))};
   }
   template <class F>
   ZERMELO_FN friend auto zip_parts(affine a, affine b, F f) {
@@ -101,12 +107,6 @@ ZERMELO_FN auto parts_of(const M& m) {
   else
     return bundle(answer_of(m));
 }
-
-template <class V>
-struct select_parts {
-  mask_t<V> mask;
-  ZERMELO_FN V operator()(V a, V b) const { return select(mask, a, b); }
-};
 
 /// What a kernel of a reduction gives for one element, as a bundle of monoids.
 template <class... S>

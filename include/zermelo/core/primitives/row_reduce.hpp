@@ -11,6 +11,7 @@
 
 #include "../detail/segments.hpp"
 #include "../error.hpp"
+#include "../execution/default_policy.hpp"
 #include "../execution/policy.hpp"
 #include "../lanes.hpp"
 #include "../tensor.hpp"
@@ -80,16 +81,23 @@ void row_reduce(P&& policy, const Kernel& kernel, const inputs<X...>& in, const 
     (detail::require_same_shape(std::get<R>(from), std::get<0>(from)), ...);
     const auto& shape = std::get<0>(from).view.shape;
     (detail::require_segments(std::get<W>(to), shape[0], "rows"), ...);
-    const bool side_by_side = ((std::get<R>(from).view.strides[1] == 1 || shape[1] == 1) && ...);
-    detail::run_segments<value_of<P, T>>(policy, kernel, from, detail::rows_of_columns<columns, R...>{from, shape[1]},
-                                         detail::equal_offsets{shape[0], shape[1]}, shape[0] * shape[1], side_by_side,
-                                         to, read, write);
+    using V = value_of<P, T>;
+    const detail::equal_offsets rows{shape[0], shape[1]};
+    const std::int64_t n = shape[0] * shape[1];
+    if ((std::get<R>(from).contiguous && ...)) {  // rows are segments
+      const detail::whole_columns<columns> place{from, n};
+      detail::run_segments<V>(policy, kernel, from, place, rows, n, std::true_type{}, to, read, write);
+    } else {
+      const bool side_by_side = ((std::get<R>(from).view.strides[1] == 1 || shape[1] == 1) && ...);
+      const detail::rows_of_columns<columns, R...> place{from, shape[1]};
+      detail::run_segments<V>(policy, kernel, from, place, rows, n, side_by_side, to, read, write);
+    }
   }(std::index_sequence_for<X...>{}, std::index_sequence_for<Y...>{});
 }
 
 template <class Kernel, class... X, class... Y>
 void row_reduce(const Kernel& kernel, const inputs<X...>& in, const outputs<Y...>& out) {
-  row_reduce(simd{}, kernel, in, out);
+  row_reduce(detail::default_policy<X..., Y...>(), kernel, in, out);
 }
 
 }  // namespace ZERMELO_ISA
@@ -102,24 +110,24 @@ inline constexpr std::int64_t softmax_tile = 16384;
 inline constexpr std::int64_t softmax_blocks = 64;
 inline constexpr std::int64_t softmax_block = 1024;
 
-/// max of count elements; NaNs are noted in `bad`.
+/// The largest of elements [begin, end); a NaN may or may not come out.
 template <class V, bool Contiguous, class C>
-ZERMELO_INLINE scalar_t<V> largest_of(const C& x, std::int64_t begin, std::int64_t end, mask_t<V>& bad) {
+ZERMELO_INLINE scalar_t<V> largest_of(const C& x, std::int64_t begin, std::int64_t end) {
   constexpr std::int64_t width = lanes<V>;
   V most[4] = {-infinity<V>(), -infinity<V>(), -infinity<V>(), -infinity<V>()};
   std::int64_t k = begin;
   for (; k + 4 * width <= end; k += 4 * width)
-    for (std::int64_t j = 0; j < 4; ++j) {
-      const V v = fetch<V, Contiguous>(x, k + j * width, width);
-      bad = bad | is_nan(v);
-      most[j] = (max)(most[j], v);
-    }
-  for (; k < end; k += width) {  // lanes behind the end repeat the last element
-    const V v = fetch<V, Contiguous>(x, k, (std::min)(width, end - k));
-    bad = bad | is_nan(v);
-    most[0] = (max)(most[0], v);
-  }
+    for (std::int64_t j = 0; j < 4; ++j) most[j] = (max)(most[j], fetch<V, Contiguous>(x, k + j * width, width));
+  for (; k < end; k += width)  // lanes behind the end repeat the last element
+    most[0] = (max)(most[0], fetch<V, Contiguous>(x, k, (std::min)(width, end - k)));
   return reduce_max((max)((max)(most[0], most[1]), (max)(most[2], most[3])));
+}
+
+template <class C>
+bool holds_nan(const C& x, std::int64_t begin, std::int64_t end) {
+  for (std::int64_t k = begin; k < end; ++k)
+    if (is_nan(x.view.element(k))) return true;
+  return false;
 }
 
 /// Σ exp(x − shift); the terms are written where they are wanted.
@@ -159,18 +167,22 @@ ZERMELO_INLINE bool softmax_row(const C& x, const O& out, double& normaliser) {
   const std::int64_t length =
       (std::max)(softmax_block, ((n + softmax_blocks - 1) / softmax_blocks + width - 1) / width * width);
   T most[softmax_blocks];
-  mask_t<V> bad = is_nan(V(0));
   log_sum_exp<double> all = log_sum_exp<double>::identity();
   std::int64_t b = 0;
   for (std::int64_t begin = 0; begin < n; begin += length, ++b) {
     const std::int64_t end = (std::min)(n, begin + length);
-    most[b] = largest_of<V, Contiguous>(x, begin, end, bad);
-    const T shift = is_finite(most[b]) ? most[b] : T(0);
-    const double sum = exponentials<V, Contiguous, Form == softmax_form::probabilities>(x, out, begin, end, shift);
-    all = merge(all, is_finite(most[b]) ? log_sum_exp<double>(static_cast<double>(shift), sum)
-                                        : log_sum_exp<double>(static_cast<double>(most[b])));
+    most[b] = largest_of<V, Contiguous>(x, begin, end);
+    if (is_finite(most[b])) {  // then a NaN in the block makes the sum one
+      const double sum = exponentials<V, Contiguous, Form == softmax_form::probabilities>(x, out, begin, end, most[b]);
+      if (is_nan(sum)) return false;
+      all = merge(all, log_sum_exp<double>(static_cast<double>(most[b]), sum));
+    } else {
+      if (holds_nan(x, begin, end)) return false;
+      all = merge(all, log_sum_exp<double>(static_cast<double>(most[b])));
+      if constexpr (Form == softmax_form::probabilities)
+        for (std::int64_t k = begin; most[b] < 0 && k < end; ++k) out.view.element(k) = 0;
+    }
   }
-  if (any(bad)) return false;
   normaliser = all.value();
   if constexpr (Form != softmax_form::normaliser) {
     if (n > 0 && !is_finite(normaliser)) return false;
@@ -258,7 +270,7 @@ void softmax_rows(P&& policy, const X& x, O&& out) {
 }
 template <tensor X, tensor O>
 void softmax_rows(const X& x, O&& out) {
-  softmax_rows(simd{}, x, out);
+  softmax_rows(detail::default_policy<X, O>(), x, out);
 }
 
 /// out[r, j] = x[r, j] − log Σᵢ exp(x[r, i])
@@ -270,7 +282,7 @@ void log_softmax_rows(P&& policy, const X& x, O&& out) {
 }
 template <tensor X, tensor O>
 void log_softmax_rows(const X& x, O&& out) {
-  log_softmax_rows(simd{}, x, out);
+  log_softmax_rows(detail::default_policy<X, O>(), x, out);
 }
 
 /// out[r] = log Σᵢ exp(x[r, i])
@@ -283,8 +295,12 @@ void log_sum_exp_rows(P&& policy, const X& x, O&& out) {
 }
 template <tensor X, tensor O>
 void log_sum_exp_rows(const X& x, O&& out) {
-  log_sum_exp_rows(simd{}, x, out);
+  log_sum_exp_rows(detail::default_policy<X, O>(), x, out);
 }
 
 }  // namespace ZERMELO_ISA
 }  // namespace zermelo::inline v1
+
+#if defined(__CUDACC__)
+#include "../detail/cuda/row_reduce.hpp"
+#endif

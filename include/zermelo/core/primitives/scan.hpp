@@ -12,6 +12,7 @@
 #include "../detail/lane_shifts.hpp"
 #include "../detail/segments.hpp"
 #include "../error.hpp"
+#include "../execution/default_policy.hpp"
 #include "../execution/policy.hpp"
 #include "../lanes.hpp"
 #include "../tensor.hpp"
@@ -102,7 +103,7 @@ ZERMELO_INLINE void scan_piece(const Kernel& kernel, const In& in, const Out& ou
     auto m = element(fetch<V, Contiguous>(std::get<R>(in), k, count)...);
     using monoid = decltype(m);
     if constexpr (width > 1)
-      if (count < width) m = zip_monoids(m, monoid::identity(), select_parts<V>{first_lanes<V>(count)});
+      if (count < width) m = where(first_lanes<V>(count), m);
     const monoid prefix = scan_lanes<Reverse, 1, V>(m);
     const auto all = zip_monoids(prefix, prefix, last_visited<Reverse>{});
     if constexpr (Write) {
@@ -148,17 +149,22 @@ ZERMELO_INLINE std::pair<std::int64_t, std::int64_t> within_tile(const Offsets& 
   return {(std::max)(offsets(s), tile.begin), (std::min)(offsets(s + 1), tile.end)};
 }
 
-template <class V, bool Contiguous, bool Reverse, class Kernel, class In, class Out, class Offsets, class Part,
-          class Read, class Write>
+template <class V, bool Contiguous, bool Reverse, class Monoid, class Kernel, class In, class Out, class Offsets,
+          class Part, class Read, class Write>
 void reduce_open_segment(const Kernel& kernel, const In& in, const Out& out, const Offsets& offsets, Part& part,
                          Read read, Write write) {
   const std::int64_t s = Reverse ? part.tile.first : part.tile.last;
   part.open = decltype(part.open)::identity();
   if (s >= offsets.segments()) return;
-  const auto piece = within_tile(offsets, part.tile, s);
-  scan_faults<V> unused;
-  scan_piece<V, Contiguous, Reverse, false>(kernel, in, out, piece.first, piece.second, false, part.open, unused, read,
-                                            write);
+  const auto [begin, end] = within_tile(offsets, part.tile, s);
+  if constexpr (requires(const Monoid& m) { over_lanes(m); }) {  // commutative: lanes may run side by side
+    mask_t<V> unused = is_nan(V(0));
+    const std::int64_t limit = std::get<0>(in).view.size();
+    part.open = get<0>(reduce_piece<V, Contiguous>(kernel, in, begin, end, limit, unused, read));
+  } else {
+    scan_faults<V> unused;
+    scan_piece<V, Contiguous, Reverse, false>(kernel, in, out, begin, end, false, part.open, unused, read, write);
+  }
 }
 
 template <class V, bool Contiguous, bool Reverse, class Kernel, class In, class Out, class Offsets, class Part,
@@ -212,7 +218,7 @@ void run_scan(P&& policy, const Kernel& kernel, const In& in, const Out& out, co
       const std::int64_t t = Reverse ? tiles - 1 - begin - i : begin + i;
       auto& part = parts[static_cast<std::size_t>(i)];
       part.tile = tile_of_walk(offsets, n, t * scan_tile, (std::min)(steps, (t + 1) * scan_tile));
-      reduce_open_segment<V, Contiguous, Reverse>(kernel, in, out, offsets, part, read, write);
+      reduce_open_segment<V, Contiguous, Reverse, monoid>(kernel, in, out, offsets, part, read, write);
     };
     const auto pass_on = [&](std::int64_t i) {
       auto& part = parts[static_cast<std::size_t>(i)];
@@ -309,7 +315,7 @@ void scan(P&& policy, const Kernel& kernel, const inputs<X...>& in, const output
 }
 template <class Kernel, class... X, class... Y>
 void scan(const Kernel& kernel, const inputs<X...>& in, const outputs<Y...>& out, scan_parameters p = {}) {
-  scan(simd{}, kernel, in, out, p);
+  scan(detail::default_policy<X..., Y...>(), kernel, in, out, p);
 }
 
 /// Prefixes that begin anew in every segment.
@@ -325,8 +331,12 @@ void segment_scan(P&& policy, const Kernel& kernel, const inputs<X...>& in, cons
 template <class Kernel, class... X, tensor N, class... Y>
 void segment_scan(const Kernel& kernel, const inputs<X...>& in, const N& offsets, const outputs<Y...>& out,
                   scan_parameters p = {}) {
-  segment_scan(simd{}, kernel, in, offsets, out, p);
+  segment_scan(detail::default_policy<X..., N, Y...>(), kernel, in, offsets, out, p);
 }
 
 }  // namespace ZERMELO_ISA
 }  // namespace zermelo::inline v1
+
+#if defined(__CUDACC__)
+#include "../detail/cuda/scan.hpp"
+#endif

@@ -11,6 +11,7 @@
 
 #include "../detail/segments.hpp"
 #include "../error.hpp"
+#include "../execution/default_policy.hpp"
 #include "../execution/policy.hpp"
 #include "../lanes.hpp"
 #include "../tensor.hpp"
@@ -46,9 +47,9 @@ ZERMELO_INLINE mask_t<V> first_lanes(std::int64_t count) {
   return load<V>(number) < V(static_cast<T>(count));
 }
 
-template <class... S, std::size_t... K>
-ZERMELO_INLINE auto select_statistics(const bundle<S...>& live, std::index_sequence<K...>, auto choose) {
-  return bundle(zip_monoids(get<K>(live), S::identity(), choose)...);
+template <class Mask, class... S, std::size_t... K>
+ZERMELO_INLINE bundle<S...> where_each(Mask live, const bundle<S...>& all, std::index_sequence<K...>) {
+  return bundle<S...>(where(live, get<K>(all))...);
 }
 
 /// The statistics of elements [begin, end) of columns that may be read up to `limit`. NaNs are noted in `bad`.
@@ -60,6 +61,14 @@ ZERMELO_INLINE auto reduce_piece(const Kernel& kernel, const In& in, std::int64_
   constexpr auto each = std::make_index_sequence<bundle_size<lane_statistics>::value>{};
   using totals = decltype(totals_of(std::declval<lane_statistics&>(), each));
   totals all = bundle_identity<totals>::make();
+  bool first = true;
+  const auto include = [&](const totals& some) ZERMELO_LAMBDA_INLINE {
+    if (first)
+      all = some;
+    else
+      merge_into(all, some, each);
+    first = false;
+  };
   std::int64_t k = begin;
   while (k + width <= end) {
     const std::int64_t flush = (std::min)(end, k + lane_run * width);
@@ -71,7 +80,7 @@ ZERMELO_INLINE auto reduce_piece(const Kernel& kernel, const In& in, std::int64_
       };
       one(fetch<V, Contiguous>(std::get<R>(in), k, width)...);
     }
-    merge_into(all, totals_of(some, each), each);
+    include(totals_of(some, each));
   }
   if constexpr (width > 1) {
     if (k < end) {  // lanes behind the end are read where there is something to read, and deselected
@@ -79,8 +88,7 @@ ZERMELO_INLINE auto reduce_piece(const Kernel& kernel, const In& in, std::int64_
       const std::int64_t count = Contiguous && k + width <= limit ? width : end - k;
       const auto rest = [&](const auto&... x) ZERMELO_LAMBDA_INLINE {
         ((bad = bad | (live & is_nan(x))), ...);
-        const auto some = select_statistics(statistics_of(kernel(x...)), each, select_parts<V>{live});
-        merge_into(all, totals_of(some, each), each);
+        include(totals_of(where_each(live, statistics_of(kernel(x...)), each), each));
       };
       rest(fetch<V, Contiguous>(std::get<R>(in), k, count)...);
     }
@@ -148,11 +156,11 @@ void find_nan(const In& in, std::int64_t begin, std::int64_t end, std::index_seq
   }
 }
 
-/// `place(s)` says where segment s lies; `in` are the tensors in row-major order, for errors.
-template <class V, class P, class Kernel, class In, class Place, class Offsets, class Out, std::size_t... R,
-          std::size_t... W>
+/// `place(s)` says where segment s lies; `contiguous` is a bool, or true_type where it is known; `in` are the tensors in row-major order, for errors.
+template <class V, class P, class Kernel, class In, class Place, class Offsets, class Known, class Out,
+          std::size_t... R, std::size_t... W>
 void run_segments(P&& policy, const Kernel& kernel, const In& in, const Place& place, const Offsets& offsets,
-                  std::int64_t n, bool contiguous, const Out& out, std::index_sequence<R...> read,
+                  std::int64_t n, Known contiguous, const Out& out, std::index_sequence<R...> read,
                   std::index_sequence<W...> write) {
   mask_t<V> none;
   using totals = decltype(reduce_piece<V, true>(kernel, place(0).columns, 0, 0, 0, none, read));
@@ -165,7 +173,9 @@ void run_segments(P&& policy, const Kernel& kernel, const In& in, const Place& p
   for_each_tile(policy, tiles, [&](std::int64_t t) {
     auto& part = parts[static_cast<std::size_t>(t)];
     part.tile = tile_of_walk(offsets, n, t * length, (std::min)(steps, (t + 1) * length));
-    if (contiguous)
+    if constexpr (std::is_same_v<Known, std::true_type>)
+      reduce_segments_of_tile<V, true>(kernel, place, offsets, out, part, read, write);
+    else if (contiguous)
       reduce_segments_of_tile<V, true>(kernel, place, offsets, out, part, read, write);
     else
       reduce_segments_of_tile<V, false>(kernel, place, offsets, out, part, read, write);
@@ -263,8 +273,12 @@ void segment_reduce(P&& policy, const Kernel& kernel, const inputs<X...>& in, co
 
 template <class Kernel, class... X, tensor N, class... Y>
 void segment_reduce(const Kernel& kernel, const inputs<X...>& in, const N& offsets, const outputs<Y...>& out) {
-  segment_reduce(simd{}, kernel, in, offsets, out);
+  segment_reduce(detail::default_policy<X..., N, Y...>(), kernel, in, offsets, out);
 }
 
 }  // namespace ZERMELO_ISA
 }  // namespace zermelo::inline v1
+
+#if defined(__CUDACC__)
+#include "../detail/cuda/segment_reduce.hpp"
+#endif

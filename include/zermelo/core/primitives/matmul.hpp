@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// GCC 12's own AVX-512 intrinsics, inlined into Eigen, pass what they call undefined to themselves.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <Eigen/Core>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <type_traits>
+
+#include "../config.hpp"
+#include "../error.hpp"
+#include "../execution/policy.hpp"
+#include "../lanes.hpp"
+#include "../tensor.hpp"
+#include "../value.hpp"
+#include "map_reduce.hpp"
+
+/// Products of matrices, on the host: with vectors by our own loops, with matrices by Eigen's.
+namespace zermelo::inline v1 {
+namespace detail::inline ZERMELO_ISA {
+
+/// Rows that are worked on together, so that an element of the vector is read once for all of them.
+inline constexpr int product_rows = 4;
+/// Elements of a tile of a matrix.
+inline constexpr std::int64_t product_tile = std::int64_t{1} << 16;
+/// Terms that lanes of floats add before they are flushed into doubles.
+inline constexpr std::int64_t product_run = 512;
+
+/// Σⱼ a[r, j] x[j] for Rows rows that lie `apart` from each other.
+template <class V, int Rows, class T>
+ZERMELO_INLINE void dot_rows(const T* a, std::int64_t apart, const T* x, std::int64_t n, double (&sum)[Rows]) {
+  constexpr std::int64_t width = lanes<V>;
+  for (double& s : sum) s = 0;
+  std::int64_t j = 0;
+  while (j + width <= n) {
+    const std::int64_t flush = sizeof(T) == 8 ? n : (std::min)(n, j + product_run * width);
+    V even[Rows], odd[Rows];
+    for (int r = 0; r < Rows; ++r) even[r] = odd[r] = V(0);
+    for (; j + 2 * width <= flush; j += 2 * width) {
+      const V u = load<V>(x + j), v = load<V>(x + j + width);
+      for (int r = 0; r < Rows; ++r) {
+        even[r] = multiply_add(load<V>(a + r * apart + j), u, even[r]);
+        odd[r] = multiply_add(load<V>(a + r * apart + j + width), v, odd[r]);
+      }
+    }
+    for (; j + width <= flush; j += width) {
+      const V u = load<V>(x + j);
+      for (int r = 0; r < Rows; ++r) even[r] = multiply_add(load<V>(a + r * apart + j), u, even[r]);
+    }
+    for (int r = 0; r < Rows; ++r) sum[r] += static_cast<double>(reduce_add(even[r] + odd[r]));
+  }
+  for (; j < n; ++j)
+    for (int r = 0; r < Rows; ++r) sum[r] += static_cast<double>(a[r * apart + j]) * static_cast<double>(x[j]);
+}
+
+/// Rows of a tile of a matrix that is stored by columns: their sums stay in the nearest cache.
+inline constexpr std::int64_t product_height = 512;
+
+/// sum[i] += Σⱼ a[i, j] x[j] over Columns columns that lie `apart` from each other.
+template <class V, int Columns, class T>
+ZERMELO_INLINE void add_columns(const T* a, std::int64_t apart, const T* x, std::int64_t rows, T* sum) {
+  constexpr std::int64_t width = lanes<V>;
+  V weight[Columns];
+  for (int c = 0; c < Columns; ++c) weight[c] = V(x[c]);
+  std::int64_t i = 0;
+  for (; i + width <= rows; i += width) {
+    V s = load<V>(sum + i);
+    for (int c = 0; c < Columns; ++c) s = multiply_add(load<V>(a + c * apart + i), weight[c], s);
+    store(sum + i, s);
+  }
+  for (; i < rows; ++i)
+    for (int c = 0; c < Columns; ++c) sum[i] += a[c * apart + i] * x[c];
+}
+
+/// y[i] = Σⱼ a[i, j] x[j] for at most product_height rows.
+template <class V, class T>
+ZERMELO_INLINE void dot_columns(const T* a, std::int64_t apart, const T* x, std::int64_t rows, std::int64_t n,
+                                double* y) {
+  constexpr int together = 8;
+  std::fill(y, y + rows, 0.0);
+  for (std::int64_t j = 0; j < n;) {
+    const std::int64_t flush = sizeof(T) == 8 ? n : (std::min)(n, j + product_run);
+    T sum[product_height] = {};
+    for (; j + together <= flush; j += together) add_columns<V, together>(a + j * apart, apart, x + j, rows, sum);
+    for (; j < flush; ++j) add_columns<V, 1>(a + j * apart, apart, x + j, rows, sum);
+    for (std::int64_t i = 0; i < rows; ++i) y[i] += static_cast<double>(sum[i]);
+  }
+}
+
+template <class A>
+void find_nan_in(const A& a, const char* name) {
+  const std::int64_t n = a.size();
+  for (std::int64_t k = 0; k < n; ++k)
+    if (is_nan(a.element(k))) throw domain_error(name, k, "is not a number");
+}
+
+template <class A, class B>
+[[noreturn]] __attribute__((cold, noinline)) void refuse_product(const A& a, const char* a_name, const B& b,
+                                                                 const char* b_name, const char* name,
+                                                                 std::int64_t at) {
+  find_nan_in(a, a_name);
+  find_nan_in(b, b_name);
+  throw domain_error(name, at, "is undefined: an infinity meets zero or its opposite");
+}
+
+template <class A, class B>
+void require_host_numbers() {
+  using T = typename A::value_type;
+  static_assert(std::is_same_v<T, typename B::value_type> && std::is_floating_point_v<T>,
+                "zermelo: the tensors of a product are all of float or all of double");
+  static_assert(A::where == memory::host && B::where == memory::host,
+                "zermelo: a host policy needs tensors in host memory");
+}
+
+inline void require_extent(const char* argument, std::int64_t extent, std::int64_t expected, const char* what) {
+  if (extent != expected)
+    throw shape_error(argument, std::to_string(extent) + " " + what + ", expected " + std::to_string(expected));
+}
+
+/// A copy of the numbers of x, one after another.
+template <class View>
+auto packed_copy(const View& x) {
+  using T = typename View::value_type;
+  const std::int64_t n = x.size();
+  std::unique_ptr<T[]> copy(new T[static_cast<std::size_t>(n)]);
+  for (std::int64_t k = 0; k < n; ++k) copy[static_cast<std::size_t>(k)] = x.element(k);
+  return copy;
+}
+
+template <class V, class P, class T, class Y>
+void run_matvec(P&& policy, const T* a, std::int64_t m, std::int64_t n, std::int64_t apart, bool by_rows, const T* x,
+                double alpha, const Y& y) {
+  const std::int64_t whole = (std::max)(std::int64_t{1}, product_tile / (std::max)(n, std::int64_t{1}));
+  const std::int64_t rows = by_rows ? (whole + product_rows - 1) / product_rows * product_rows : product_height;
+  for_each_tile(policy, (m + rows - 1) / rows, [&](std::int64_t t) {
+    const std::int64_t begin = t * rows, end = (std::min)(m, begin + rows);
+    const auto write = [&](std::int64_t i, double sum) { y.element(i) = static_cast<T>(alpha * sum); };
+    if (by_rows) {
+      std::int64_t i = begin;
+      for (; i + product_rows <= end; i += product_rows) {
+        double sum[product_rows];
+        dot_rows<V>(a + i * apart, apart, x, n, sum);
+        for (int r = 0; r < product_rows; ++r) write(i + r, sum[r]);
+      }
+      for (; i < end; ++i) {
+        double sum[1];
+        dot_rows<V>(a + i * apart, apart, x, n, sum);
+        write(i, sum[0]);
+      }
+    } else {
+      double sum[product_height];
+      dot_columns<V>(a + begin, apart, x, end - begin, n, sum);
+      for (std::int64_t i = begin; i < end; ++i) write(i, sum[i - begin]);
+    }
+  });
+}
+
+template <class T, bool RowMajor>
+using matrix_map =
+    Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, RowMajor ? Eigen::RowMajor : Eigen::ColMajor>, 0,
+               Eigen::OuterStride<>>;
+
+/// A matrix whose rows, or whose columns, are numbers side by side.
+template <class T>
+struct dense_block {
+  const T* data;
+  std::int64_t apart;
+  bool by_rows;
+  ZERMELO_INLINE const T* at(std::int64_t i, std::int64_t j) const {
+    return data + (by_rows ? i * apart + j : i + j * apart);
+  }
+};
+
+/// c ← α a b, c stored by columns.
+template <class T, bool ARows, bool BRows>
+void multiply_block(const T* a, std::int64_t a_apart, const T* b, std::int64_t b_apart, T* c, std::int64_t c_apart,
+                    std::int64_t m, std::int64_t k, std::int64_t n, T alpha) {
+  const matrix_map<T, ARows> left(a, m, k, Eigen::OuterStride<>(a_apart));
+  const matrix_map<T, BRows> right(b, k, n, Eigen::OuterStride<>(b_apart));
+  Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>, 0, Eigen::OuterStride<>> to(
+      c, m, n, Eigen::OuterStride<>(c_apart));
+  to.noalias() = alpha * (left * right);
+}
+
+template <class T>
+void multiply_block(const dense_block<T>& a, const dense_block<T>& b, T* c, std::int64_t c_apart, std::int64_t i,
+                    std::int64_t j, std::int64_t m, std::int64_t k, std::int64_t n, T alpha) {
+  const T* left = a.at(i, 0);
+  const T* right = b.at(0, j);
+  T* to = c + i + j * c_apart;
+  if (a.by_rows && b.by_rows)
+    multiply_block<T, true, true>(left, a.apart, right, b.apart, to, c_apart, m, k, n, alpha);
+  else if (a.by_rows)
+    multiply_block<T, true, false>(left, a.apart, right, b.apart, to, c_apart, m, k, n, alpha);
+  else if (b.by_rows)
+    multiply_block<T, false, true>(left, a.apart, right, b.apart, to, c_apart, m, k, n, alpha);
+  else
+    multiply_block<T, false, false>(left, a.apart, right, b.apart, to, c_apart, m, k, n, alpha);
+}
+
+/// Rows and columns of a block of a product.
+inline constexpr std::int64_t product_block = 512;
+
+/// Whether rows (or columns) are numbers side by side that do not overlap.
+ZERMELO_INLINE bool side_by_side(std::int64_t inner_extent, std::int64_t inner_stride, std::int64_t outer_extent,
+                                 std::int64_t outer_stride) {
+  return (inner_stride == 1 || inner_extent <= 1) && (outer_stride >= inner_extent || outer_extent <= 1);
+}
+
+template <class View, class T>
+dense_block<T> block_of(const View& x, std::unique_ptr<T[]>& copy) {
+  const std::int64_t rows = x.shape[0], columns = x.shape[1];
+  if (side_by_side(columns, x.strides[1], rows, x.strides[0])) return {x.data, (std::max)(x.strides[0], columns), true};
+  if (side_by_side(rows, x.strides[0], columns, x.strides[1])) return {x.data, (std::max)(x.strides[1], rows), false};
+  copy = packed_copy(x);
+  return {copy.get(), columns, true};
+}
+
+}  // namespace detail::inline ZERMELO_ISA
+
+inline namespace ZERMELO_ISA {
+
+/// y = α A x
+///
+/// a [m, n], x [n], y [m]: all of float or all of double, any strides (a transposed matrix is a view with its strides
+/// exchanged); y overlaps neither. α is finite.
+/// Errors: shape_error; domain_error naming a or x and the row-major position of a NaN, or y where an infinity meets
+///         zero or its opposite.
+/// Cost: one pass over A, at the speed of memory; x is copied if it is strided, A if neither its rows nor its columns
+///       are. Lanes of floats are flushed into doubles every 512 terms. Rows are added in an order that n alone fixes.
+template <host_policy P, tensor A, tensor X, tensor Y>
+void matvec(P&& policy, const A& a, const X& x, Y&& y, double alpha = 1) {
+  const auto matrix = view(a);
+  const auto vector = view(x);
+  const auto to = view(y);
+  using view_a = std::remove_const_t<decltype(matrix)>;
+  using T = typename view_a::value_type;
+  static_assert(view_a::rank == 2, "zermelo: a matrix has rank 2");
+  detail::require_host_numbers<view_a, std::remove_const_t<decltype(vector)>>();
+  detail::require_host_numbers<view_a, std::remove_const_t<decltype(to)>>();
+  const std::int64_t m = matrix.shape[0], n = matrix.shape[1];
+  detail::require_extent("x", vector.size(), n, "elements");
+  detail::require_extent("y", to.size(), m, "elements");
+  if (!is_finite(alpha)) throw domain_error("alpha", domain_error::whole, "is not finite");
+  std::unique_ptr<T[]> vector_copy, matrix_copy;
+  if (!vector.contiguous()) vector_copy = detail::packed_copy(vector);
+  const T* numbers = vector_copy ? vector_copy.get() : vector.data;
+  detail::dense_block<T> block;
+  if (n <= 1 || matrix.strides[1] == 1)  // rows may repeat or overlap: they are only read
+    block = {matrix.data, matrix.strides[0], true};
+  else if (m <= 1 || matrix.strides[0] == 1)
+    block = {matrix.data, matrix.strides[1], false};
+  else
+    block = detail::block_of(matrix, matrix_copy);
+  detail::run_matvec<value_of<P, T>>(policy, block.data, m, n, block.apart, block.by_rows, numbers, alpha, to);
+  for (std::int64_t i = 0; i < m; ++i)  // a NaN of a row, or of x, is one of y
+    if (is_nan(to.element(i))) detail::refuse_product(matrix, "a", vector, "x", "y", i);
+}
+template <tensor A, tensor X, tensor Y>
+void matvec(const A& a, const X& x, Y&& y, double alpha = 1) {
+  matvec(simd{}, a, x, y, alpha);
+}
+
+/// C = α A B
+///
+/// a [m, k], b [k, n], c [m, n]: all of float or all of double, any strides (a transposed matrix is a view with its
+/// strides exchanged); c overlaps neither. α is finite.
+/// Errors: shape_error; domain_error naming a or b and the row-major position of a NaN, or c where an infinity meets
+///         zero or its opposite.
+/// Cost: Eigen's product, in blocks of 512 × 512 of C side by side; what has neither rows nor columns of numbers side by
+///       side is copied. Sums are in the tensors' own precision. Blocks depend on the shapes alone.
+template <host_policy P, tensor A, tensor B, tensor C>
+void matmul(P&& policy, const A& a, const B& b, C&& c, double alpha = 1) {
+  const auto left = view(a);
+  const auto right = view(b);
+  const auto to = view(c);
+  using view_a = std::remove_const_t<decltype(left)>;
+  using view_b = std::remove_const_t<decltype(right)>;
+  using view_c = std::remove_const_t<decltype(to)>;
+  using T = typename view_a::value_type;
+  static_assert(view_a::rank == 2 && view_b::rank == 2 && view_c::rank == 2, "zermelo: a matrix has rank 2");
+  detail::require_host_numbers<view_a, view_b>();
+  detail::require_host_numbers<view_a, view_c>();
+  const std::int64_t m = left.shape[0], k = left.shape[1], n = right.shape[1];
+  detail::require_extent("b", right.shape[0], k, "rows");
+  detail::require_extent("c", to.shape[0], m, "rows");
+  detail::require_extent("c", to.shape[1], n, "columns");
+  if (!is_finite(alpha)) throw domain_error("alpha", domain_error::whole, "is not finite");
+  if (m == 0 || n == 0) return;
+
+  std::unique_ptr<T[]> left_copy, right_copy, out_copy;
+  detail::dense_block<T> x = detail::block_of(left, left_copy), y = detail::block_of(right, right_copy);
+  // What is written by rows is the transposed product written by columns: Cᵀ = α Bᵀ Aᵀ.
+  const bool by_columns = detail::side_by_side(m, to.strides[0], n, to.strides[1]);
+  const bool by_rows = !by_columns && detail::side_by_side(n, to.strides[1], m, to.strides[0]);
+  std::int64_t rows = m, columns = n, apart = (std::max)(to.strides[1], m);
+  T* out = to.data;
+  if (by_rows) {
+    std::swap(x, y);
+    x.by_rows = !x.by_rows;
+    y.by_rows = !y.by_rows;
+    std::swap(rows, columns);
+    apart = (std::max)(to.strides[0], n);
+  } else if (!by_columns) {
+    out_copy.reset(new T[static_cast<std::size_t>(m * n)]);
+    out = out_copy.get();
+    apart = m;
+  }
+  constexpr std::int64_t block = detail::product_block;
+  const std::int64_t down = (rows + block - 1) / block, across = (columns + block - 1) / block;
+  const auto height = static_cast<T>(alpha);
+  for_each_tile(policy, down * across, [&](std::int64_t t) {
+    const std::int64_t i = t % down * block, j = t / down * block;
+    detail::multiply_block(x, y, out, apart, i, j, (std::min)(block, rows - i), k, (std::min)(block, columns - j),
+                           height);
+  });
+  if (out_copy)
+    for (std::int64_t j = 0; j < n; ++j)
+      for (std::int64_t i = 0; i < m; ++i) to(i, j) = out[i + j * apart];
+  for (std::int64_t i = 0; i < m; ++i)
+    for (std::int64_t j = 0; j < n; ++j)
+      if (is_nan(to(i, j))) detail::refuse_product(left, "a", right, "b", "c", i * n + j);
+}
+template <tensor A, tensor B, tensor C>
+void matmul(const A& a, const B& b, C&& c, double alpha = 1) {
+  matmul(simd{}, a, b, c, alpha);
+}
+
+}  // namespace ZERMELO_ISA
+}  // namespace zermelo::inline v1
