@@ -9,7 +9,7 @@
 #include <cstdint>
 
 #include "../config.hpp"
-#include "../detail/first_failure.hpp"
+#include "first_failure.hpp"
 #include "policy.hpp"
 
 namespace zermelo::inline v1 {
@@ -33,7 +33,7 @@ struct host_policy_traits<openmp> {
       for (std::int64_t t = 0; t < tiles; ++t) f(t);
       return;
     }
-    detail::first_failure failure;  // no exception may leave a parallel region
+    first_failure failure;  // no exception may leave a parallel region
 #pragma omp parallel for schedule(dynamic, 1) num_threads(team)
     for (std::int64_t t = 0; t < tiles; ++t) failure.run(f, t);
     failure.rethrow();

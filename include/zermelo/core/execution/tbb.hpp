@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "../config.hpp"
-#include "../detail/first_failure.hpp"
+#include "first_failure.hpp"
 #include "policy.hpp"
 
 namespace zermelo::inline v1 {
@@ -40,7 +40,7 @@ struct host_policy_traits<tbb> {
       for (std::int64_t t = 0; t < tiles; ++t) f(t);
       return;
     }
-    detail::first_failure failure;  // TBB would throw whichever came first
+    first_failure failure;  // TBB would throw whichever came first
     const auto one = [&](std::int64_t t) { failure.run(f, t); };
     policy.arena().execute([&] {
       // Isolated: while this thread waits for its tiles, it takes up no others, which may not be entered twice.

@@ -11,7 +11,7 @@
 #include <type_traits>
 
 #include "../config.hpp"
-#include "../detail/first_failure.hpp"
+#include "first_failure.hpp"
 #include "policy.hpp"
 
 /// The policies of Thrust's host systems: thrust::seq, thrust::host, thrust::cpp::par, thrust::omp::par, thrust::tbb::par.
@@ -60,7 +60,7 @@ struct host_policy_traits<P> {
   }
   template <class F>
   ZERMELO_INLINE static void for_each_tile(const P& policy, std::int64_t tiles, F& f) {
-    detail::first_failure failure;
+    first_failure failure;
     const thrust::counting_iterator<std::int64_t> first(0);
     thrust::for_each(policy, first, first + tiles, detail::thrust_tile<F>{&f, &failure});
     failure.rethrow();

@@ -9,13 +9,14 @@
 
 #include "../config.hpp"
 
-namespace zermelo::inline v1::detail {
+namespace zermelo::inline v1 {
 
-/// Keeps the exception of the smallest tile that throws, for schedulers that run tiles in any order and must not see
-/// exceptions. Tiles behind one that failed are skipped; those before it run, so that which one is kept does not depend
+/// Keeps the exception of the smallest tile that throws, for schedulers (specialisations of host_policy_traits) that run tiles
+/// in any order, or where no exception may pass. Tiles behind one that failed are skipped; those before it run, so that which one is kept does not depend
 /// on the order.
 class first_failure {
  public:
+  /// f(tile), unless a smaller tile has failed.
   template <class F>
   ZERMELO_INLINE void run(F& f, std::int64_t tile) noexcept {
     if (tile > tile_.load(std::memory_order_relaxed)) return;
@@ -41,4 +42,4 @@ class first_failure {
   std::exception_ptr exception_;
 };
 
-}  // namespace zermelo::inline v1::detail
+}  // namespace zermelo::inline v1
