@@ -326,3 +326,7 @@ inline void fill_uniform(std::uint64_t seed, std::uint64_t stream, std::span<flo
 
 }  // namespace ZERMELO_ISA
 }  // namespace zermelo::inline v1
+
+#if defined(__CUDACC__)
+#include "detail/cuda/random.hpp"
+#endif

@@ -167,3 +167,7 @@ void count_pairs(const F& first, const S& second, const C& category, std::int64_
 
 }  // namespace ZERMELO_ISA
 }  // namespace zermelo::inline v1
+
+#if defined(__CUDACC__)
+#include "../detail/cuda/count_pairs.hpp"
+#endif

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "../error.hpp"
+#include "../execution/default_policy.hpp"
 #include "../execution/policy.hpp"
 #include "../tensor.hpp"
 
@@ -89,7 +90,7 @@ void gather(P&& policy, const S& source, const N& index, O&& out) {
 
 template <tensor S, tensor N, tensor O>
 void gather(const S& source, const N& index, O&& out) {
-  gather(simd{}, source, index, out);
+  gather(detail::default_policy<S, N, O>(), source, index, out);
 }
 
 /// out[index[k]] += source[k]
@@ -120,8 +121,12 @@ void scatter_add(P&& policy, const S& source, const N& index, O&& out) {
 
 template <tensor S, tensor N, tensor O>
 void scatter_add(const S& source, const N& index, O&& out) {
-  scatter_add(simd{}, source, index, out);
+  scatter_add(detail::default_policy<S, N, O>(), source, index, out);
 }
 
 }  // namespace ZERMELO_ISA
 }  // namespace zermelo::inline v1
+
+#if defined(__CUDACC__)
+#include "../detail/cuda/gather.hpp"
+#endif

@@ -13,6 +13,7 @@
 
 #include "../config.hpp"
 #include "../error.hpp"
+#include "../execution/default_policy.hpp"
 #include "../execution/policy.hpp"
 #include "../lanes.hpp"
 #include "../tensor.hpp"
@@ -526,7 +527,7 @@ void sort(P&& policy, K&& keys, order direction = order::ascending) {
 }
 template <tensor K>
 void sort(K&& keys, order direction = order::ascending) {
-  sort(simd{}, keys, direction);
+  sort(detail::default_policy<K>(), keys, direction);
 }
 
 /// The permutation that sorts the keys, stably:  keys[indices[0]] ≤ keys[indices[1]] ≤ …, equal keys by their position.
@@ -545,7 +546,7 @@ void argsort(P&& policy, const K& keys, N&& indices, order direction = order::as
 }
 template <tensor K, tensor N>
 void argsort(const K& keys, N&& indices, order direction = order::ascending) {
-  argsort(simd{}, keys, indices, direction);
+  argsort(detail::default_policy<K, N>(), keys, indices, direction);
 }
 
 /// The first k of argsort: the positions of the k largest keys, the largest first (of the smallest if ascending).
@@ -566,8 +567,12 @@ void top_k(P&& policy, const K& keys, std::int64_t k, N&& indices, order directi
 }
 template <tensor K, tensor N>
 void top_k(const K& keys, std::int64_t k, N&& indices, order direction = order::descending) {
-  top_k(simd{}, keys, k, indices, direction);
+  top_k(detail::default_policy<K, N>(), keys, k, indices, direction);
 }
 
 }  // namespace ZERMELO_ISA
 }  // namespace zermelo::inline v1
+
+#if defined(__CUDACC__)
+#include "../detail/cuda/sort.hpp"
+#endif
