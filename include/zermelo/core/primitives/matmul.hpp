@@ -19,6 +19,7 @@
 #include <type_traits>
 
 #include "../config.hpp"
+#include "../detail/unrolled.hpp"
 #include "../error.hpp"
 #include "../execution/policy.hpp"
 #include "../lanes.hpp"
@@ -31,7 +32,7 @@ namespace zermelo::inline v1 {
 namespace detail::inline ZERMELO_ISA {
 
 /// Rows that are worked on together, so that an element of the vector is read once for all of them.
-inline constexpr int product_rows = 4;
+inline constexpr int product_rows = 8;
 /// Elements of a tile of a matrix.
 inline constexpr std::int64_t product_tile = std::int64_t{1} << 16;
 /// Terms that lanes of floats add before they are flushed into doubles.
@@ -45,38 +46,33 @@ ZERMELO_INLINE void dot_rows(const T* a, std::int64_t apart, const T* x, std::in
   std::int64_t j = 0;
   while (j + width <= n) {
     const std::int64_t flush = sizeof(T) == 8 ? n : (std::min)(n, j + product_run * width);
-    V even[Rows], odd[Rows];
-    for (int r = 0; r < Rows; ++r) even[r] = odd[r] = V(0);
-    for (; j + 2 * width <= flush; j += 2 * width) {
-      const V u = load<V>(x + j), v = load<V>(x + j + width);
-      for (int r = 0; r < Rows; ++r) {
-        even[r] = multiply_add(load<V>(a + r * apart + j), u, even[r]);
-        odd[r] = multiply_add(load<V>(a + r * apart + j + width), v, odd[r]);
-      }
-    }
+    V terms[Rows];
+    unrolled<Rows>([&](auto r) ZERMELO_LAMBDA_INLINE { terms[r] = V(0); });
     for (; j + width <= flush; j += width) {
       const V u = load<V>(x + j);
-      for (int r = 0; r < Rows; ++r) even[r] = multiply_add(load<V>(a + r * apart + j), u, even[r]);
+      unrolled<Rows>([&](auto r)
+                         ZERMELO_LAMBDA_INLINE { terms[r] = multiply_add(load<V>(a + r * apart + j), u, terms[r]); });
     }
-    for (int r = 0; r < Rows; ++r) sum[r] += static_cast<double>(reduce_add(even[r] + odd[r]));
+    unrolled<Rows>([&](auto r) ZERMELO_LAMBDA_INLINE { sum[r] += static_cast<double>(reduce_add(terms[r])); });
   }
   for (; j < n; ++j)
     for (int r = 0; r < Rows; ++r) sum[r] += static_cast<double>(a[r * apart + j]) * static_cast<double>(x[j]);
 }
 
 /// Rows of a tile of a matrix that is stored by columns: their sums stay in the nearest cache.
-inline constexpr std::int64_t product_height = 512;
+inline constexpr std::int64_t product_height = 2048;
 
 /// sum[i] += Σⱼ a[i, j] x[j] over Columns columns that lie `apart` from each other.
 template <class V, int Columns, class T>
 ZERMELO_INLINE void add_columns(const T* a, std::int64_t apart, const T* x, std::int64_t rows, T* sum) {
   constexpr std::int64_t width = lanes<V>;
   V weight[Columns];
-  for (int c = 0; c < Columns; ++c) weight[c] = V(x[c]);
+  unrolled<Columns>([&](auto c) ZERMELO_LAMBDA_INLINE { weight[c] = V(x[c]); });
   std::int64_t i = 0;
   for (; i + width <= rows; i += width) {
     V s = load<V>(sum + i);
-    for (int c = 0; c < Columns; ++c) s = multiply_add(load<V>(a + c * apart + i), weight[c], s);
+    unrolled<Columns>([&](auto c)
+                          ZERMELO_LAMBDA_INLINE { s = multiply_add(load<V>(a + c * apart + i), weight[c], s); });
     store(sum + i, s);
   }
   for (; i < rows; ++i)

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "../detail/segments.hpp"
+#include "../detail/unrolled.hpp"
 #include "../error.hpp"
 #include "../execution/default_policy.hpp"
 #include "../execution/policy.hpp"
@@ -117,7 +118,8 @@ ZERMELO_INLINE scalar_t<V> largest_of(const C& x, std::int64_t begin, std::int64
   V most[4] = {-infinity<V>(), -infinity<V>(), -infinity<V>(), -infinity<V>()};
   std::int64_t k = begin;
   for (; k + 4 * width <= end; k += 4 * width)
-    for (std::int64_t j = 0; j < 4; ++j) most[j] = (max)(most[j], fetch<V, Contiguous>(x, k + j * width, width));
+    unrolled<4>([&](auto j)
+                    ZERMELO_LAMBDA_INLINE { most[j] = (max)(most[j], fetch<V, Contiguous>(x, k + j * width, width)); });
   for (; k < end; k += width)  // lanes behind the end repeat the last element
     most[0] = (max)(most[0], fetch<V, Contiguous>(x, k, (std::min)(width, end - k)));
   return reduce_max((max)((max)(most[0], most[1]), (max)(most[2], most[3])));
@@ -137,7 +139,8 @@ ZERMELO_INLINE double exponentials(const C& x, const O& out, std::int64_t begin,
   double sum = 0;
   std::int64_t k = begin;
   const auto term = [&](std::int64_t from, std::int64_t count) ZERMELO_LAMBDA_INLINE {
-    const V e = exp_nonpositive(fetch<V, Contiguous>(x, from, count) - V(shift));
+    const V below = fetch<V, Contiguous>(x, from, count) - V(shift);
+    const V e = keep_nan(below, exp_nonpositive(below));
     if constexpr (Write) put<V, Contiguous>(out, from, count, e);
     return e;
   };
