@@ -76,6 +76,7 @@ class cuda {
   cuda(const cuda&) = delete;
   cuda& operator=(const cuda&) = delete;
   ZERMELO_INLINE ~cuda() {
+    for (const kept& k : kept_) k.destroy(k.object);
     for (void* block : blocks_) static_cast<void>(resource_.deallocate(resource_.context, block, stream_));
   }
 
@@ -113,12 +114,33 @@ class cuda {
     return blocks_.empty() ? nullptr : static_cast<std::byte*>(blocks_.back());
   }
 
+  /// An X(), made at the first call and kept as long as the policy: a library's handle.
+  template <class X>
+  ZERMELO_INLINE X& keep() const {
+    for (const kept& k : kept_)
+      if (k.destroy == &destroy_kept<X>) return *static_cast<X*>(k.object);
+    kept_.reserve(kept_.size() + 1);
+    X* const made = new X();
+    kept_.push_back({made, &destroy_kept<X>});
+    return *made;
+  }
+
   /// The same policy for calls that leave their answer on the device.
   ZERMELO_INLINE recording_cuda into(device_record& record) const;
 
  private:
+  struct kept {
+    void* object;
+    void (*destroy)(void*);
+  };
+  template <class X>
+  static void destroy_kept(void* x) {
+    delete static_cast<X*>(x);
+  }
+
   cudaStream_t stream_;
   device_memory_resource resource_;
+  mutable std::vector<kept> kept_;
   mutable std::vector<void*> blocks_;
   mutable std::size_t capacity_ = 0;
 };
