@@ -316,7 +316,7 @@ TEST_CASE("a device names wrong offsets and reads nothing outside of the element
 namespace {
 
 /// What the block of every row does.
-template <device::softmax_form Form, class X, class O>
+template <device::softmax_output Form, class X, class O>
 zm::fault_word run_softmax(const X& x, const O& out) {
   const device::softmax_walk<float, Form, X, O> walk{x, out};
   using walk_type = std::remove_const_t<decltype(walk)>;
@@ -353,17 +353,17 @@ TEST_CASE("a block of a device makes the softmax of a row as the host does, in p
       REQUIRE((out[k] == expected[k] || std::abs(out[k] - expected[k]) <= 4e-6f * (std::abs(expected[k]) + 1e-3f)));
     }
   };
-  CHECK(run_softmax<device::softmax_form::probabilities>(from, to) == zm::no_fault);
+  CHECK(run_softmax<device::softmax_output::probabilities>(from, to) == zm::no_fault);
   zm::softmax_rows(zm::serial{}, from, wanted);
   close();
-  CHECK(run_softmax<device::softmax_form::logarithms>(from, to) == zm::no_fault);
+  CHECK(run_softmax<device::softmax_output::logarithms>(from, to) == zm::no_fault);
   zm::log_softmax_rows(zm::serial{}, from, wanted);
   close();
-  CHECK(run_softmax<device::softmax_form::normaliser>(from, zm::view(sums)) == zm::no_fault);
+  CHECK(run_softmax<device::softmax_output::normaliser>(from, zm::view(sums)) == zm::no_fault);
   zm::log_sum_exp_rows(zm::serial{}, from, expected_sums);
   for (std::size_t r = 0; r < rows; ++r) CHECK(sums[r] == Approx(expected_sums[r]).epsilon(1e-6));
   zm::softmax_rows(zm::serial{}, zm::transposed(from), zm::transposed(wanted));
-  CHECK(run_softmax<device::softmax_form::probabilities>(zm::transposed(from), zm::transposed(from)) == zm::no_fault);
+  CHECK(run_softmax<device::softmax_output::probabilities>(zm::transposed(from), zm::transposed(from)) == zm::no_fault);
   out = x;
   close();
 }
@@ -373,13 +373,13 @@ TEST_CASE("a device notes the first row whose softmax is undefined") {
   float x[4][2] = {{1, 2}, {-inf, -inf}, {inf, 0}, {std::numeric_limits<float>::quiet_NaN(), 0}}, out[4][2], sums[4];
   const auto first = [&](std::int64_t from, std::int64_t rows) {
     const auto v = zm::matrix_view(x[from], rows, 2);
-    return zm::fault_of(run_softmax<device::softmax_form::probabilities>(v, zm::matrix_view(out[from], rows, 2)));
+    return zm::fault_of(run_softmax<device::softmax_output::probabilities>(v, zm::matrix_view(out[from], rows, 2)));
   };
   CHECK(first(0, 1).code == zm::fault_code::none);
   CHECK(first(0, 4).index == 1);
   CHECK(first(2, 2).index == 0);
   CHECK(first(3, 1).code == zm::fault_code::refused);
-  CHECK(run_softmax<device::softmax_form::normaliser>(zm::matrix_view(x[0], 3, 2), zm::vector_view(sums, 3)) ==
+  CHECK(run_softmax<device::softmax_output::normaliser>(zm::matrix_view(x[0], 3, 2), zm::vector_view(sums, 3)) ==
         zm::no_fault);
   CHECK(sums[1] == -inf);
   CHECK(sums[2] == inf);

@@ -4,7 +4,7 @@
 #include "../config.hpp"
 #include "../lanes.hpp"
 #include "../value.hpp"
-#include "map_reduce.hpp"
+#include "arguments.hpp"
 
 /// What elements are merged into by reductions and scans, beyond total, largest and smallest.
 ///
@@ -45,7 +45,7 @@ struct log_sum_exp {
   }
   template <class F>
   ZERMELO_FN friend auto zip_parts(log_sum_exp a, log_sum_exp b, F f) {
-    return zermelo::log_sum_exp(f(a.largest, b.largest), f(a.scaled, b.scaled));
+    return log_sum_exp<decltype(f(a.scaled, b.scaled))>(f(a.largest, b.largest), f(a.scaled, b.scaled));
   }
   ZERMELO_FN friend auto parts(log_sum_exp a) { return bundle(a.value()); }
 };
@@ -72,7 +72,7 @@ struct affine {
   }
   template <class F>
   ZERMELO_FN friend auto zip_parts(affine a, affine b, F f) {
-    return zermelo::affine(f(a.scale, b.scale), f(a.offset, b.offset));
+    return affine<decltype(f(a.scale, b.scale))>(f(a.scale, b.scale), f(a.offset, b.offset));
   }
   ZERMELO_FN friend auto parts(affine a) { return bundle(a.offset, a.scale); }
 };
@@ -88,7 +88,7 @@ ZERMELO_FN auto zip_monoids(const M& a, const M& b, F f) {
     return zip_parts(a, b, f);
   else
     return [&]<template <class> class Monoid, class V>(const Monoid<V>&)
-               ZERMELO_LAMBDA_INLINE { return Monoid(f(a.value, b.value)); }(a);
+               ZERMELO_LAMBDA_INLINE { return Monoid<decltype(f(a.value, b.value))>(f(a.value, b.value)); }(a);
 }
 
 /// What a monoid answers.

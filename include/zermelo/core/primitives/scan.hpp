@@ -37,19 +37,19 @@ inline constexpr std::int64_t scan_tile = 8192;
 template <int By>
 struct shift_parts {
   template <class V>
-  ZERMELO_INLINE V operator()(V x, V fill) const {
+  ZERMELO_FN V operator()(V x, V fill) const {
     return shift_lanes<By>(x, fill);
   }
 };
 template <class V>
 struct broadcast_parts {
-  ZERMELO_INLINE V operator()(double x, double) const { return V(static_cast<scalar_t<V>>(x)); }
+  ZERMELO_FN V operator()(double x, double) const { return V(static_cast<scalar_t<V>>(x)); }
 };
 /// One lane, as a number that sums are kept in.
 template <bool Reverse>
 struct last_visited {
   template <class V>
-  ZERMELO_INLINE double operator()(V x, V) const {
+  ZERMELO_FN double operator()(V x, V) const {
     if constexpr (lanes<V> == 1)
       return static_cast<double>(x);
     else

@@ -11,7 +11,7 @@
 #include "../../config.hpp"
 #include "../../error.hpp"
 #include "../../execution/cuda.hpp"
-#include "../../primitives/map_reduce.hpp"
+#include "../../primitives/arguments.hpp"
 #include "columns.hpp"
 
 /// What all kernels share: merges over the threads of a block, checks of lengths, and elements of columns on either side.

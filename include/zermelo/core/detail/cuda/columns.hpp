@@ -6,7 +6,7 @@
 #include <type_traits>
 
 #include "../../config.hpp"
-#include "../../primitives/map_reduce.hpp"
+#include "../../primitives/arguments.hpp"
 #include "../../primitives/monoids.hpp"
 #include "../../tensor.hpp"
 #include "../../value.hpp"

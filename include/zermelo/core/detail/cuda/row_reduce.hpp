@@ -58,7 +58,7 @@ void refuse_softmax_on_device(const cuda& policy, const C& x, std::int64_t r) {
   throw domain_error(x.name, r * width, "all of row " + std::to_string(r) + " is -inf: its softmax is undefined");
 }
 
-template <softmax_form Form, class P, class X, class O>
+template <softmax_output Form, class P, class X, class O>
 auto run_softmax_on_device(const P& policy, const X& x, O&& out) {
   require_device_memory<X, O>();
   const auto from = column_of<memory::device>(x, "x");
@@ -67,7 +67,7 @@ auto run_softmax_on_device(const P& policy, const X& x, O&& out) {
   using T = typename compute_in<std::remove_const_t<decltype(from)>, std::remove_const_t<decltype(to)>>::type;
   static_assert(view_type::rank == 2, "zermelo: rows are those of tensors of rank 2");
   const std::int64_t rows = from.view.shape[0];
-  if constexpr (Form == softmax_form::normaliser)
+  if constexpr (Form == softmax_output::normaliser)
     require_segments(to, rows, "rows");
   else
     require_same_shape(to, from);
@@ -110,15 +110,15 @@ auto row_reduce(P&& policy, const Kernel& kernel, const inputs<X...>& in, const 
 /// As on the host.
 template <device_policy P, tensor X, tensor O>
 auto softmax_rows(P&& policy, const X& x, O&& out) {
-  return detail::run_softmax_on_device<detail::softmax_form::probabilities>(policy, x, out);
+  return detail::run_softmax_on_device<detail::softmax_output::probabilities>(policy, x, out);
 }
 template <device_policy P, tensor X, tensor O>
 auto log_softmax_rows(P&& policy, const X& x, O&& out) {
-  return detail::run_softmax_on_device<detail::softmax_form::logarithms>(policy, x, out);
+  return detail::run_softmax_on_device<detail::softmax_output::logarithms>(policy, x, out);
 }
 template <device_policy P, tensor X, tensor O>
 auto log_sum_exp_rows(P&& policy, const X& x, O&& out) {
-  return detail::run_softmax_on_device<detail::softmax_form::normaliser>(policy, x, out);
+  return detail::run_softmax_on_device<detail::softmax_output::normaliser>(policy, x, out);
 }
 
 }  // namespace ZERMELO_ISA

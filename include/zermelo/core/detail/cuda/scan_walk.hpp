@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "../../config.hpp"
-#include "../../primitives/map_reduce.hpp"
+#include "../../primitives/arguments.hpp"
 #include "../../primitives/monoids.hpp"
 #include "../../value.hpp"
 #include "columns.hpp"

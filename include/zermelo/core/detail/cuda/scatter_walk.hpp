@@ -5,7 +5,7 @@
 #include <type_traits>
 
 #include "../../config.hpp"
-#include "../../primitives/map_reduce.hpp"
+#include "../../primitives/arguments.hpp"
 #include "columns.hpp"
 
 namespace zermelo::inline v1::detail {

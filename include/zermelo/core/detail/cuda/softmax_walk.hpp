@@ -5,8 +5,7 @@
 #include <type_traits>
 
 #include "../../config.hpp"
-#include "../../primitives/map_reduce.hpp"
-#include "../../primitives/row_reduce.hpp"
+#include "../../primitives/arguments.hpp"
 #include "../../value.hpp"
 #include "columns.hpp"
 #include "faults.hpp"
@@ -14,9 +13,11 @@
 
 namespace zermelo::inline v1::detail {
 
+enum class softmax_output { probabilities, logarithms, normaliser };
+
 /// The softmax of rows, one block a row: the row's largest element, the sum of exponentials below it, the outputs. The
 /// second and third look at a row finds it in a cache.
-template <class T, softmax_form Form, class X, class O>
+template <class T, softmax_output Form, class X, class O>
 struct softmax_walk {
   using largest_part = map_part<bundle<largest<double>>>;
   using sum_part = map_part<bundle<total<double>>>;
@@ -59,21 +60,21 @@ struct softmax_walk {
 
   /// Whether the softmax of a row with this largest element is undefined: all are −∞, or one is +∞.
   ZERMELO_FN fault_word fault_of_row(std::int64_t r, double most) const {
-    return Form != softmax_form::normaliser && x.shape[1] > 0 && !is_finite(most) ? word_of(fault_code::refused, 0, r)
+    return Form != softmax_output::normaliser && x.shape[1] > 0 && !is_finite(most) ? word_of(fault_code::refused, 0, r)
                                                                                  : no_fault;
   }
 
   /// The last look.
   ZERMELO_FN void write_lane(std::int64_t r, double most, double sum, int lane, int lanes) const {
     using element = typename O::value_type;
-    if constexpr (Form == softmax_form::normaliser) {
+    if constexpr (Form == softmax_output::normaliser) {
       if (lane == 0) out.element(r) = static_cast<element>(is_finite(most) ? most + log(sum) : most);
     } else {
       const T shift = shift_of(most), factor = static_cast<T>(1 / sum), below = static_cast<T>(log(sum));
       for (std::int64_t j = lane; j < x.shape[1]; j += lanes) {
         const T d = at(r, j) - shift;
         out.data[r * out.strides[0] + j * out.strides[1]] =
-            static_cast<element>(Form == softmax_form::probabilities ? exp_nonpositive(d) * factor : d - below);
+            static_cast<element>(Form == softmax_output::probabilities ? exp_nonpositive(d) * factor : d - below);
       }
     }
   }
