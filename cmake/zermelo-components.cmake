@@ -3,7 +3,7 @@
 # The optional parts of the package: component, the CMake package it needs, the target it links. The build tree and the
 # installed package both read this list; a component is the target zermelo::<component>.
 
-set(zermelo_components eigen threads openmp tbb thrust xtensor dlpack)
+set(zermelo_components eigen threads openmp tbb thrust xtensor dlpack cuda cuda_blas)
 set(zermelo_component_eigen Eigen3 Eigen3::Eigen)
 set(zermelo_component_threads Threads Threads::Threads)
 set(zermelo_component_openmp OpenMP OpenMP::OpenMP_CXX)
@@ -11,6 +11,13 @@ set(zermelo_component_tbb TBB TBB::tbb)
 set(zermelo_component_thrust Thrust Thrust::Thrust)
 set(zermelo_component_xtensor xtensor xtensor)
 set(zermelo_component_dlpack dlpack dlpack::dlpack)
+set(zermelo_component_cuda CUDAToolkit CUDA::cudart) # wants CUDA_STANDARD 20
+set(zermelo_component_cuda_blas CUDAToolkit CUDA::cusolver) # with cuBLAS: core/primitives/device_matmul.hpp
+
+# Before 3.26, CMake does not know how nvcc is told of C++20.
+if(CMAKE_VERSION VERSION_LESS 3.26)
+  set(zermelo_options_cuda "$<$<COMPILE_LANG_AND_ID:CUDA,NVIDIA>:-std=c++20>")
+endif()
 
 # Thrust's target is an alias of others that are seen in one directory only: its headers are all that is needed. C++ that
 # nvcc does not compile has no device.
@@ -22,7 +29,11 @@ macro(zermelo_find_component component)
   list(GET zermelo_component_${component} 0 zermelo_package)
   list(GET zermelo_component_${component} 1 zermelo_dependency)
   if(NOT TARGET ${zermelo_dependency})
+    if("${zermelo_package}" STREQUAL CUDAToolkit AND "${ARGN}" STREQUAL "GLOBAL")
+      set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON) # its targets need each other
+    endif()
     find_package(${zermelo_package} QUIET)
+    unset(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL)
     if("${ARGN}" STREQUAL "GLOBAL" AND TARGET ${zermelo_dependency} AND NOT ${component} IN_LIST zermelo_headers_only)
       set_target_properties(${zermelo_dependency} PROPERTIES IMPORTED_GLOBAL TRUE)
     endif()
@@ -37,5 +48,6 @@ macro(zermelo_find_component component)
       target_link_libraries(zermelo::${component} INTERFACE zermelo::zermelo ${zermelo_dependency})
     endif()
     target_compile_definitions(zermelo::${component} INTERFACE ${zermelo_definitions_${component}})
+    target_compile_options(zermelo::${component} INTERFACE ${zermelo_options_${component}})
   endif()
 endmacro()
