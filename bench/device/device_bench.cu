@@ -97,17 +97,16 @@ int main() try {
   const double bytes = 4.0 * static_cast<double>(n);
 
   const double copy = milliseconds(gpu, [&] {
-    require(cudaMemcpyAsync(memory[4], memory[0], static_cast<std::size_t>(bytes), cudaMemcpyDeviceToDevice,
-                            gpu.stream()));
+    require(
+        cudaMemcpyAsync(memory[4], memory[0], static_cast<std::size_t>(bytes), cudaMemcpyDeviceToDevice, gpu.stream()));
   });
   copied = 2 * bytes / copy * 1e-6;
   row("copy of device memory", 2 * bytes, copy);
   row("fill_uniform, float", bytes, milliseconds(gpu, [&] { zm::fill_uniform(gpu, 1, 9, x); }));
   row("map_reduce, sum", bytes,
       milliseconds(gpu, [&] { zm::map_reduce(on, summed{}, zm::inputs(a), zm::outputs<>()); }));
-  row("pair_loss, dpo, losses and gradients", 7 * bytes, milliseconds(gpu, [&] {
-        zm::pair_loss(on, zm::alignment::dpo{}, a, b, c, d, x, y, z);
-      }));
+  row("pair_loss, dpo, losses and gradients", 7 * bytes,
+      milliseconds(gpu, [&] { zm::pair_loss(on, zm::alignment::dpo{}, a, b, c, d, x, y, z); }));
   row("pair_loss, dpo, sums only", 4 * bytes, milliseconds(gpu, [&] {
         zm::pair_loss(on, zm::alignment::dpo{}, a, b, c, d, zm::discard, zm::discard, zm::discard);
       }));
@@ -131,12 +130,13 @@ int main() try {
   const auto where = zm::vector_view<zm::memory::device>(device_index, n);
   const auto table = zm::vector_view<zm::memory::device>(memory[6], n / 16);
   row("gather, random indices", 3 * bytes, milliseconds(gpu, [&] { zm::gather(on, a, where, x); }));
-  row("scatter_add, 16 elements an output", 2 * bytes, milliseconds(gpu, [&] { zm::scatter_add(on, a, where, table); }));
+  row("scatter_add, 16 elements an output", 2 * bytes,
+      milliseconds(gpu, [&] { zm::scatter_add(on, a, where, table); }));
 
   // Sorts of keys that are put back in disorder, whose time is taken off.
   const auto shuffled = [&] {
-    require(cudaMemcpyAsync(memory[4], memory[0], static_cast<std::size_t>(bytes), cudaMemcpyDeviceToDevice,
-                            gpu.stream()));
+    require(
+        cudaMemcpyAsync(memory[4], memory[0], static_cast<std::size_t>(bytes), cudaMemcpyDeviceToDevice, gpu.stream()));
   };
   cub::DoubleBuffer<float> keys(memory[4], memory[5]);
   std::size_t scratch_bytes = 0;

@@ -11,10 +11,13 @@
 #include "catch.hpp"
 #include "zermelo/alignment/dpo.hpp"
 #include "zermelo/core/detail/cuda/map_walk.hpp"
+#include "zermelo/core/detail/cuda/random.hpp"
 #include "zermelo/core/detail/cuda/scan_walk.hpp"
+#include "zermelo/core/detail/cuda/scatter_walk.hpp"
 #include "zermelo/core/detail/cuda/segment_walk.hpp"
 #include "zermelo/core/detail/cuda/softmax_walk.hpp"
 #include "zermelo/core/pair_loss.hpp"
+#include "zermelo/core/primitives/gather.hpp"
 #include "zermelo/core/primitives/row_reduce.hpp"
 #include "zermelo/core/primitives/scan.hpp"
 #include "zermelo/core/primitives/segment_reduce.hpp"
@@ -149,8 +152,7 @@ TEST_CASE("a device's masks keep what lies under them out of outputs, sums and f
   CHECK(got.fault == zm::no_fault);
   CHECK(std::abs(zm::get<0>(got.totals).value - expected) <= tolerance<float>(n));
   CHECK(zm::get<1>(got.totals).value <= 2);
-  for (std::size_t k = 0; k < n; ++k)
-    REQUIRE(product[k] == (mask[k] ? x[k] * y[k] : 0.0f));
+  for (std::size_t k = 0; k < n; ++k) REQUIRE(product[k] == (mask[k] ? x[k] * y[k] : 0.0f));
 }
 
 TEST_CASE("a device names the first NaN and its argument, wherever it is") {
@@ -262,7 +264,8 @@ void check_segments(const std::vector<T>& x, const std::vector<std::int64_t>& of
     REQUIRE(most[s] == expected_most[s]);
     // The lanes' sums of exponentials are within 64 units; the logarithm divides by the sum.
     if (length > 0)
-      REQUIRE(std::abs(log_sum[s] - expected_log_sum[s]) <= 64 * static_cast<double>(std::numeric_limits<T>::epsilon()));
+      REQUIRE(std::abs(log_sum[s] - expected_log_sum[s]) <=
+              64 * static_cast<double>(std::numeric_limits<T>::epsilon()));
     else
       REQUIRE(log_sum[s] == -std::numeric_limits<double>::infinity());
   }
@@ -282,7 +285,9 @@ TEMPLATE_TEST_CASE("threads of a device reduce segments of any lengths, also acr
   std::vector<std::int64_t> ragged{0}, empty(9001, 0);
   for (std::uint64_t s = 0; ragged.back() < n; ++s) {
     const double u = zm::uniform(3, 1, s);
-    ragged.push_back(std::min(n, ragged.back() + static_cast<std::int64_t>(u < 0.3 ? 0 : u < 0.98 ? 30 * u : 5000 * u)));
+    ragged.push_back(std::min(n, ragged.back() + static_cast<std::int64_t>(u < 0.3    ? 0
+                                                                           : u < 0.98 ? 30 * u
+                                                                                      : 5000 * u)));
   }
   check_segments<T>(x, ragged);
   empty.push_back(n);
@@ -450,14 +455,16 @@ zm::fault_word scan_on_threads(const Offsets& offsets, const std::vector<double>
 }  // namespace
 
 TEST_CASE("threads of a device scan recurrences in both directions, in segments of any lengths") {
-  for (const std::int64_t n : {std::int64_t{0}, std::int64_t{1}, std::int64_t{8}, std::int64_t{2047}, std::int64_t{2048},
-                               std::int64_t{2049}, std::int64_t{50001}}) {
+  for (const std::int64_t n : {std::int64_t{0}, std::int64_t{1}, std::int64_t{8}, std::int64_t{2047},
+                               std::int64_t{2048}, std::int64_t{2049}, std::int64_t{50001}}) {
     std::vector<double> a(static_cast<std::size_t>(n)), b(a), out(a), expected(a);
     zm::fill_uniform(1, 0, a), zm::fill_uniform(1, 1, b);
     std::vector<std::int64_t> offsets{0, 0};
     for (std::uint64_t s = 0; offsets.back() < n; ++s) {
       const double u = zm::uniform(4, 1, s);
-      offsets.push_back(std::min(n, offsets.back() + static_cast<std::int64_t>(u < 0.2 ? 0 : u < 0.9 ? 20 * u : 9000 * u)));
+      offsets.push_back(std::min(n, offsets.back() + static_cast<std::int64_t>(u < 0.2   ? 0
+                                                                               : u < 0.9 ? 20 * u
+                                                                                         : 9000 * u)));
     }
     offsets.push_back(n);
     const device::device_offsets<zm::tensor_view<const std::int64_t, 1>> from{
@@ -468,7 +475,8 @@ TEST_CASE("threads of a device scan recurrences in both directions, in segments 
     };
     for (const bool exclusive : {false, true}) {
       CHECK(scan_on_threads<false>(device::device_whole{}, a, b, out, exclusive) == zm::no_fault);
-      zm::scan(zm::serial{}, recurrence{}, zm::inputs(a, b), zm::outputs(expected, zm::discard), {.exclusive = exclusive});
+      zm::scan(zm::serial{}, recurrence{}, zm::inputs(a, b), zm::outputs(expected, zm::discard),
+               {.exclusive = exclusive});
       close();
       CHECK(scan_on_threads<true>(device::device_whole{}, a, b, out, exclusive) == zm::no_fault);
       zm::scan(zm::serial{}, recurrence{}, zm::inputs(a, b), zm::outputs(expected, zm::discard),
@@ -499,4 +507,77 @@ TEST_CASE("a device names the NaN that a scan visits first") {
   const std::vector<std::int64_t> wrong{0, 9999999, -7, 5000};
   scan_on_threads<true>(device::device_offsets<zm::tensor_view<const std::int64_t, 1>>{zm::view(wrong)}, a, b, out,
                         false);  // the sanitizers watch
+}
+
+TEMPLATE_TEST_CASE("threads of a device draw any stretch of a stream, wherever it lies in memory", "", float, double) {
+  using T = TestType;
+  for (const std::uint64_t first : {0u, 1u, 2u, 3u, 1000003u})
+    for (const std::size_t shift : {0u, 1u})
+      for (const std::int64_t n : {0, 1, 2, 3, 4, 5, 1001}) {
+        std::vector<T> memory(static_cast<std::size_t>(n) + shift + 1, T(7)), expected(static_cast<std::size_t>(n));
+        const device::random_walk<T> walk{zm::philox{5, 6}, first, memory.data() + shift, n};
+        for (std::int64_t b = 0; b < walk.blocks(); ++b) walk.write_block(b);
+        zm::fill_uniform(5, 6, expected, first);
+        CHECK(std::equal(expected.begin(), expected.end(), memory.begin() + static_cast<std::ptrdiff_t>(shift)));
+        CHECK(memory.back() == T(7));
+        if (shift > 0) CHECK(memory.front() == T(7));
+      }
+}
+
+TEST_CASE("threads of a device add what sorted indices send to one output") {
+  constexpr std::int64_t m = 20000, n = 37;
+  const auto source = random_numbers<double>(m, 1);
+  std::vector<std::uint32_t> keys, positions;
+  std::vector<std::int64_t> whole(m), index(m);
+  for (std::uint64_t k = 0; k < m; ++k) {  // half of them fall on output 5; none on output 6
+    const double u = zm::uniform(8, 8, k);
+    index[k] = u < 0.5 ? 5 : static_cast<std::int64_t>(u * n);
+    if (index[k] == 6) index[k] = 36;
+    positions.push_back(static_cast<std::uint32_t>(k));
+    whole[k] = static_cast<std::int64_t>(k) - 7;
+  }
+  std::stable_sort(positions.begin(), positions.end(),
+                   [&](std::uint32_t a, std::uint32_t b) { return index[a] < index[b]; });
+  for (const std::uint32_t p : positions) keys.push_back(static_cast<std::uint32_t>(index[p]));
+  std::vector<std::int64_t> begins;
+  for (std::int64_t i = 0; i <= n; ++i) begins.push_back(device::first_at_least(keys.data(), m, i));
+  CHECK(begins.front() == 0);
+  CHECK(begins.back() == m);
+
+  std::vector<double> out(n, 1), expected(n, 1);
+  const auto from = device::device_column_of<double>(zm::view(source));
+  const auto to = device::device_column_of<double>(zm::view(out));
+  using source_type = std::remove_const_t<decltype(from)>;
+  using out_type = std::remove_const_t<decltype(to)>;
+  using offsets_type = device::device_offsets<zm::tensor_view<const std::int64_t, 1>>;
+  const device::segment_walk<double, device::sum_of_elements, offsets_type,
+                             zm::bundle<device::sorted_column<source_type, std::uint32_t>>,
+                             zm::bundle<device::adding_column<out_type>>>
+      walk{{},
+           {zm::vector_view(static_cast<const std::int64_t*>(begins.data()), n + 1)},
+           {{from, positions.data()}},
+           {{to}},
+           m};
+  CHECK(run_segments(walk) == zm::no_fault);
+  zm::scatter_add(source, index, expected);
+  for (std::size_t i = 0; i < n; ++i) CHECK(out[i] == Approx(expected[i]).margin(1e-11));  // ten thousand additions
+  CHECK(out[6] == 1);
+
+  std::vector<std::int64_t> counts(n, 3), expected_counts(n, 3);
+  const auto integers = device::device_column_of<float>(zm::view(whole));
+  const auto into = device::device_column_of<float>(zm::view(counts));
+  const device::scatter_walk<std::remove_const_t<decltype(integers)>, std::remove_const_t<decltype(into)>,
+                             std::uint32_t>
+      adding{integers, into, begins.data(), positions.data()};
+  for (std::int64_t i = 0; i < adding.outputs(); ++i) {
+    device::run_sum all{0};
+    for (int lane = 0; lane < device::warp_threads; ++lane)
+      merge_parts(all, adding.of_lane(i, lane, device::warp_threads));
+    adding.finish(i, all);
+  }
+  zm::scatter_add(whole, index, expected_counts);
+  CHECK(counts == expected_counts);
+  CHECK(device::bits_below(1) == 1);
+  CHECK(device::bits_below(256) == 8);
+  CHECK(device::bits_below(257) == 9);
 }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Maps, pair losses and random numbers on a device, against the same functions on the host.
-#include "zermelo/core/primitives/map_reduce.hpp"
-
 #include "check.cuh"
 #include "zermelo/alignment/dpo.hpp"
 #include "zermelo/alignment/ipo.hpp"
 #include "zermelo/core/pair_loss.hpp"
+#include "zermelo/core/primitives/map_reduce.hpp"
 
 namespace {
 
@@ -31,7 +30,8 @@ void map_layout(const zm::cuda& gpu, const std::vector<T>& x, const X& device_x)
   const auto y = random_numbers<T>(n, 2);
   const on_device<T> device_y(y), product(n), sum(n);
   std::vector<T> expected_product(x.size()), expected_sum(x.size());
-  const auto expected = zm::map_reduce(product_and_sum{}, zm::inputs(x, y), zm::outputs(expected_product, expected_sum));
+  const auto expected =
+      zm::map_reduce(product_and_sum{}, zm::inputs(x, y), zm::outputs(expected_product, expected_sum));
   const auto b = device_y.view(), p = product.view(), s = sum.view();
   const auto got = zm::map_reduce(gpu, product_and_sum{}, zm::inputs(device_x, b), zm::outputs(p, s));
   CHECK(distance(product.get(), expected_product) == 0);
@@ -72,14 +72,13 @@ void masks_and_faults(const zm::cuda& gpu) {
   std::vector<char> mask(n, 1);
   for (std::size_t k = 0; k < n; k += 3) mask[k] = 0, x[k] = k % 2 ? NAN : INFINITY;
   std::vector<float> expected(n), expected_sum(n);
-  const auto host = zm::map_reduce(product_and_sum{}, zm::inputs(x, y), zm::outputs(expected, expected_sum),
-                                   zm::counted_where(mask));
+  const auto host =
+      zm::map_reduce(product_and_sum{}, zm::inputs(x, y), zm::outputs(expected, expected_sum), zm::counted_where(mask));
   on_device<float> device_x(x), device_y(y), product(n), sum(n);
   const on_device<char> device_mask(mask);
   const auto a = device_x.view(), b = device_y.view(), p = product.view(), s = sum.view();
   const auto m = device_mask.view();
-  const auto got =
-      zm::map_reduce(gpu, product_and_sum{}, zm::inputs(a, b), zm::outputs(p, s), zm::counted_where(m));
+  const auto got = zm::map_reduce(gpu, product_and_sum{}, zm::inputs(a, b), zm::outputs(p, s), zm::counted_where(m));
   CHECK(distance(product.get(), expected) == 0);
   CHECK(std::fabs(zm::get<0>(got).value - zm::get<0>(host).value) <= 32 * epsilon<float>() * static_cast<double>(n));
   x = random_numbers<float>(n, 5), x[70001] = x[99999] = NAN;

@@ -101,7 +101,8 @@ void segments_and_rows(const zm::cuda& gpu) {
     std::vector<double> expected_sums(rows), expected_largest(rows), expected_logarithms(rows);
     const auto s = sums.view(), m = largest.view(), l = logarithms.view();
     zm::row_reduce(gpu, sum_and_largest{}, zm::inputs(device_from), zm::outputs(s, m, l));
-    zm::row_reduce(sum_and_largest{}, zm::inputs(from), zm::outputs(expected_sums, expected_largest, expected_logarithms));
+    zm::row_reduce(sum_and_largest{}, zm::inputs(from),
+                   zm::outputs(expected_sums, expected_largest, expected_logarithms));
     CHECK(distance(sums.get(), expected_sums) <= 32 * 20 * epsilon<T>() * static_cast<double>(width));
     CHECK(distance(largest.get(), expected_largest) == 0);
     CHECK(distance(logarithms.get(), expected_logarithms) <= 64 * 20 * epsilon<T>());
@@ -180,7 +181,8 @@ void indices(const zm::cuda& gpu) {
   std::vector<std::int32_t> winner(m), loser(m);
   std::vector<std::uint8_t> outcome(m);
   for (std::size_t k = 0; k < m; ++k) {
-    winner[k] = static_cast<std::int32_t>(k * 7 % items), loser[k] = static_cast<std::int32_t>((k * 7 + 1 + k % 49) % items);
+    winner[k] = static_cast<std::int32_t>(k * 7 % items),
+    loser[k] = static_cast<std::int32_t>((k * 7 + 1 + k % 49) % items);
     outcome[k] = static_cast<std::uint8_t>(k % 3);
   }
   const on_device<std::int32_t> i(winner), j(loser);
@@ -192,8 +194,7 @@ void indices(const zm::cuda& gpu) {
   CHECK(pairs.get() == expected_pairs);
   outcome[31] = 3;
   c.set(outcome);
-  CHECK(refusal([&] { zm::count_pairs(gpu, i.view(), j.view(), c.view(), items, 3, pairs.view()); }) ==
-        "outcomes[31]");
+  CHECK(refusal([&] { zm::count_pairs(gpu, i.view(), j.view(), c.view(), items, 3, pairs.view()); }) == "outcomes[31]");
 }
 
 /// What a kernel takes for the size of the parts that it leaves in memory.

@@ -261,8 +261,8 @@ template <class Kernel, tensor C, tensor R, class RC, class RR, class L, class G
 pair_sums pair_loss(const Kernel& kernel, const C& chosen, const R& rejected, const RC& reference_chosen,
                     const RR& reference_rejected, L&& losses, GC&& grad_chosen, GR&& grad_rejected,
                     const Options&... options) {
-  return pair_loss(detail::default_policy<C, R>(), kernel, chosen, rejected, reference_chosen, reference_rejected, losses,
-                   grad_chosen, grad_rejected, options...);
+  return pair_loss(detail::default_policy<C, R, RC, RR, L, GC, GR>(), kernel, chosen, rejected, reference_chosen,
+                   reference_rejected, losses, grad_chosen, grad_rejected, options...);
 }
 
 }  // namespace ZERMELO_ISA

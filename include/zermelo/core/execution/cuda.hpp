@@ -95,7 +95,8 @@ class cuda {
     cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
     detail::require_cuda(cudaStreamIsCapturing(stream_, &capture), "asking whether the stream is captured");
     if (capture != cudaStreamCaptureStatusNone)
-      throw error("the scratch memory of " + std::to_string(capacity_) + " bytes must grow to " + std::to_string(bytes) +
+      throw error("the scratch memory of " + std::to_string(capacity_) + " bytes must grow to " +
+                  std::to_string(bytes) +
                   ", which a graph cannot record: reserve it, or call once, before the capture");
     const std::size_t size = bytes > 2 * capacity_ ? bytes : 2 * capacity_;
     void* memory = nullptr;

@@ -29,7 +29,8 @@ constexpr memories memory_of_argument() {
     return memory_of_argument<decltype(std::declval<const plain&>().tensor)>();
   } else if constexpr (tensor<X>) {
     using traits = tensor_traits<std::remove_reference_t<X>>;
-    if constexpr (requires { requires traits::lazy; } || requires { requires traits::dynamic; })
+    if constexpr (
+        requires { requires traits::lazy; } || requires { requires traits::dynamic; })
       return {};
     else
       return {view_t<X>::where == memory::host, view_t<X>::where == memory::device};

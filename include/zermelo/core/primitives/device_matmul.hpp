@@ -69,8 +69,8 @@ __global__ void __launch_bounds__(block_threads) unpack_elements(const T* from, 
   for (std::int64_t k = first_index(); k < n; k += index_step()) to.at(k) = from[k];
 }
 template <class C>
-__global__ void __launch_bounds__(block_threads) find_nan_elements(const C x, fault_code code, int argument,
-                                                                   fault_word* fault) {
+__global__ void __launch_bounds__(block_threads)
+    find_nan_elements(const C x, fault_code code, int argument, fault_word* fault) {
   const std::int64_t n = x.view.size();
   for (std::int64_t k = first_index(); k < n; k += index_step())
     if (is_nan(x.at(k))) note_fault(fault, word_of(code, argument, k));
@@ -224,15 +224,15 @@ auto matmul(P&& policy, const A& a, const B& b, C&& c, double alpha = 1) {
     const cublasHandle_t handle = detail::cublas_of(on);
     // cuBLAS stores by columns: what lies there by rows is, for it, the transposed matrix.
     if (z.by_rows)  // Cᵀ = α Bᵀ Aᵀ
-      detail::require_cublas(detail::gemm(handle, y.by_rows ? CUBLAS_OP_N : CUBLAS_OP_T,
-                                          x.by_rows ? CUBLAS_OP_N : CUBLAS_OP_T, n, m, k, &scale, y.data, y.apart,
-                                          x.data, x.apart, &zero, z.data, z.apart),
-                             "a product of matrices");
+      detail::require_cublas(
+          detail::gemm(handle, y.by_rows ? CUBLAS_OP_N : CUBLAS_OP_T, x.by_rows ? CUBLAS_OP_N : CUBLAS_OP_T, n, m, k,
+                       &scale, y.data, y.apart, x.data, x.apart, &zero, z.data, z.apart),
+          "a product of matrices");
     else
-      detail::require_cublas(detail::gemm(handle, x.by_rows ? CUBLAS_OP_T : CUBLAS_OP_N,
-                                          y.by_rows ? CUBLAS_OP_T : CUBLAS_OP_N, m, n, k, &scale, x.data, x.apart,
-                                          y.data, y.apart, &zero, z.data, z.apart),
-                             "a product of matrices");
+      detail::require_cublas(
+          detail::gemm(handle, x.by_rows ? CUBLAS_OP_T : CUBLAS_OP_N, y.by_rows ? CUBLAS_OP_T : CUBLAS_OP_N, m, n, k,
+                       &scale, x.data, x.apart, y.data, y.apart, &zero, z.data, z.apart),
+          "a product of matrices");
     if (copy_out) {
       detail::unpack_elements<<<detail::blocks_for(m * n), detail::block_threads, 0, on.stream()>>>(
           static_cast<const T*>(out_copy), detail::device_column_of<T>(to));
@@ -244,8 +244,7 @@ auto matmul(P&& policy, const A& a, const B& b, C&& c, double alpha = 1) {
       detail::find_nan_on_device(on, right, fault_code::not_a_number, 1, scratch.fault());
     }
   }
-  return detail::answer<no_statistics>(policy, scratch,
-                                       detail::product_verdict<view_a, view_b>{left, right, "b", "c"});
+  return detail::answer<no_statistics>(policy, scratch, detail::product_verdict<view_a, view_b>{left, right, "b", "c"});
 }
 template <tensor A, tensor B, tensor C>
   requires(view_t<A>::where == memory::device)
@@ -288,12 +287,11 @@ auto matvec(P&& policy, const A& a, const X& x, Y&& y, double alpha = 1) {
   if (m > 0 && n > 0) {
     const auto block = detail::block_on_device(matrix, matrix_copy);
     const T scale = static_cast<T>(alpha), zero = 0;
-    detail::require_cublas(
-        block.by_rows ? detail::gemv(detail::cublas_of(on), CUBLAS_OP_T, n, m, &scale, block.data, block.apart, numbers,
-                                     &zero, out)
-                      : detail::gemv(detail::cublas_of(on), CUBLAS_OP_N, m, n, &scale, block.data, block.apart, numbers,
-                                     &zero, out),
-        "a product with a vector");
+    detail::require_cublas(block.by_rows ? detail::gemv(detail::cublas_of(on), CUBLAS_OP_T, n, m, &scale, block.data,
+                                                        block.apart, numbers, &zero, out)
+                                         : detail::gemv(detail::cublas_of(on), CUBLAS_OP_N, m, n, &scale, block.data,
+                                                        block.apart, numbers, &zero, out),
+                           "a product with a vector");
   } else if (m > 0) {
     detail::require_cuda(cudaMemsetAsync(out, 0, static_cast<std::size_t>(m) * sizeof(T), on.stream()),
                          "clearing a product");
@@ -373,10 +371,10 @@ class device_cholesky {
     detail::scratch_layout layout;
     const std::size_t info_at = layout.add<int>(1);
     const detail::device_scratch<cuda> scratch(*policy_, layout);
-    detail::require_cusolver(cusolverDnDpotrs(solver(), CUBLAS_FILL_MODE_UPPER, static_cast<int>(n_), 1, factor_,
-                                              static_cast<int>(n_), v.data, static_cast<int>(n_),
-                                              scratch.at<int>(info_at)),
-                             "solving a system");
+    detail::require_cusolver(
+        cusolverDnDpotrs(solver(), CUBLAS_FILL_MODE_UPPER, static_cast<int>(n_), 1, factor_, static_cast<int>(n_),
+                         v.data, static_cast<int>(n_), scratch.at<int>(info_at)),
+        "solving a system");
   }
 
   ZERMELO_INLINE std::int64_t size() const { return n_; }

@@ -81,9 +81,9 @@ ZERMELO_INLINE auto map_tile(const Kernel& kernel, const In& in, const Out& out,
   constexpr auto each = std::make_index_sequence<bundle_size<lane_statistics>::value>{};
   using totals = decltype(totals_of(std::declval<lane_statistics&>(), each));
   // `count` elements from position k on, in lanes of U; what is not to be looked at is replaced before anything is.
-  const auto step = []<class U>(std::type_identity<U>, const Kernel& f, const Out& to,
-                                [[maybe_unused]] const Mask& m, std::int64_t k, std::int64_t count, mask_t<U>& bad,
-                                auto& statistics, const auto&... x) ZERMELO_LAMBDA_INLINE {
+  const auto step = []<class U>(std::type_identity<U>, const Kernel& f, const Out& to, [[maybe_unused]] const Mask& m,
+                                std::int64_t k, std::int64_t count, mask_t<U>& bad, auto& statistics,
+                                const auto&... x) ZERMELO_LAMBDA_INLINE {
     constexpr auto all_of = std::make_index_sequence<bundle_size<lane_statistics>::value>{};
     if constexpr (masked) {
       const mask_t<U> keep = fetch_mask<U>(m, k, count);

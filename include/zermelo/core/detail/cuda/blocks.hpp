@@ -65,8 +65,8 @@ template <class C>
 ZERMELO_INLINE void check_length(const C& c, const char* first, std::int64_t n) {
   if constexpr (!std::is_same_v<C, no_column>)
     if (c.view.size() != n)
-      throw shape_error(c.name, std::to_string(c.view.size()) + " elements, expected as many as " + first + ", " +
-                                    std::to_string(n));
+      throw shape_error(
+          c.name, std::to_string(c.view.size()) + " elements, expected as many as " + first + ", " + std::to_string(n));
 }
 
 template <class T, class C>

@@ -20,9 +20,9 @@ namespace detail::inline ZERMELO_ISA {
 
 /// Integers add up to the same in any order.
 template <class F, class S, class C>
-__global__ void __launch_bounds__(block_threads) count_pairs_of(const F first, const S second, const C category,
-                                                                std::int64_t n, int categories,
-                                                                unsigned long long* counts, fault_word* fault) {
+__global__ void __launch_bounds__(block_threads)
+    count_pairs_of(const F first, const S second, const C category, std::int64_t n, int categories,
+                   unsigned long long* counts, fault_word* fault) {
   const std::int64_t m = first.view.size();
   for (std::int64_t k = first_index(); k < m; k += index_step()) {
     const auto i = first.at(k);
@@ -83,8 +83,8 @@ auto count_pairs(P&& policy, const F& first, const S& second, const C& category,
         std::to_string(n) + ", expected at most " + std::to_string(detail::count_pairs_limit) + " for a dense table");
   if (categories < 1 || categories > 4) throw domain_error("categories", domain_error::whole, "expected 1 to 4");
   if (to.size() != n * n * 4)
-    throw shape_error("counts", "length " + std::to_string(to.size()) + ", expected 4·items² = " +
-                                    std::to_string(n * n * 4));
+    throw shape_error("counts",
+                      "length " + std::to_string(to.size()) + ", expected 4·items² = " + std::to_string(n * n * 4));
   if (!to.contiguous()) throw shape_error("counts", "are strided, expected counters side by side");
   const detail::device_scratch<std::remove_cvref_t<P>> scratch(policy, detail::scratch_layout{});
   const cuda& on = detail::cuda_of(policy);
@@ -95,10 +95,10 @@ auto count_pairs(P&& policy, const F& first, const S& second, const C& category,
         categories, reinterpret_cast<unsigned long long*>(to.data), scratch.fault());
     detail::require_launched("counting pairs");
   }
-  return detail::answer<no_statistics>(policy, scratch,
-                                       detail::pair_verdict<std::remove_const_t<decltype(f)>,
-                                                            std::remove_const_t<decltype(s)>,
-                                                            std::remove_const_t<decltype(c)>>{f, s, c, n, categories});
+  return detail::answer<no_statistics>(
+      policy, scratch,
+      detail::pair_verdict<std::remove_const_t<decltype(f)>, std::remove_const_t<decltype(s)>,
+                           std::remove_const_t<decltype(c)>>{f, s, c, n, categories});
 }
 
 }  // namespace ZERMELO_ISA

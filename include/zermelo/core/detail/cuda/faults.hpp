@@ -30,7 +30,7 @@ inline constexpr fault_word no_fault = ~fault_word{0};
 
 /// Indices are below 2⁵².
 ZERMELO_FN constexpr fault_word word_of(fault_code code, int argument, std::int64_t index) {
-  const fault_word rank = code == fault_code::undefined                                              ? 2
+  const fault_word rank = code == fault_code::undefined                                     ? 2
                           : code == fault_code::not_a_number || code == fault_code::refused ? 1
                                                                                             : 0;
   return rank << 60 | static_cast<fault_word>(index) << 8 | static_cast<fault_word>(code) << 4 |

@@ -29,8 +29,8 @@ ZERMELO_INLINE std::size_t cub_bytes(const char* what, const F& call) {
 }
 
 template <class S, class N, class O>
-__global__ void __launch_bounds__(block_threads) gather_elements(const S source, const N index, const O out,
-                                                                 fault_word* fault) {
+__global__ void __launch_bounds__(block_threads)
+    gather_elements(const S source, const N index, const O out, fault_word* fault) {
   const std::int64_t m = index.view.size(), n = source.view.size();
   for (std::int64_t k = first_index(); k < m; k += index_step()) {
     const auto i = index.at(k);
@@ -55,8 +55,8 @@ struct index_verdict {
 };
 
 template <class N, class Key, class Position>
-__global__ void __launch_bounds__(block_threads) index_keys(const N index, std::int64_t n, Key* keys, Position* positions,
-                                                            fault_word* fault) {
+__global__ void __launch_bounds__(block_threads)
+    index_keys(const N index, std::int64_t n, Key* keys, Position* positions, fault_word* fault) {
   const std::int64_t m = index.view.size();
   for (std::int64_t k = first_index(); k < m; k += index_step()) {
     const auto i = index.at(k);
@@ -68,8 +68,8 @@ __global__ void __launch_bounds__(block_threads) index_keys(const N index, std::
 }
 
 template <class Key>
-__global__ void __launch_bounds__(block_threads) begin_runs(const Key* keys, std::int64_t m, std::int64_t n,
-                                                            std::int64_t* begins) {
+__global__ void __launch_bounds__(block_threads)
+    begin_runs(const Key* keys, std::int64_t m, std::int64_t n, std::int64_t* begins) {
   for (std::int64_t i = first_index(); i <= n; i += index_step()) begins[i] = first_at_least(keys, m, i);
 }
 
@@ -115,7 +115,8 @@ auto scatter_add_on_device(const P& policy, const S& source, const N& index, con
   const std::size_t begins_at = layout.add<std::int64_t>(n + 1);
   constexpr bool balanced =
       std::is_floating_point_v<typename S::value_type> && std::is_floating_point_v<typename O::value_type>;
-  const std::size_t parts_at = layout.add<device_segment_part<bundle<total<double>>>>(balanced ? segment_tiles_limit : 0);
+  const std::size_t parts_at =
+      layout.add<device_segment_part<bundle<total<double>>>>(balanced ? segment_tiles_limit : 0);
   const std::size_t unheard_at = layout.add<fault_word>(1);
   const std::size_t sort_at = layout.add<std::byte>(static_cast<std::int64_t>(sort_bytes));
   const device_scratch<P> scratch(policy, layout);

@@ -23,15 +23,14 @@ namespace detail::inline ZERMELO_ISA {
 template <class Walk>
 __global__ void __launch_bounds__(block_threads) map_blocks_of(const Walk walk, typename Walk::part* parts) {
   const std::int64_t thread = static_cast<std::int64_t>(blockIdx.x) * block_threads + threadIdx.x;
-  const auto all =
-      merged_over_block(walk.of_thread(thread, static_cast<std::int64_t>(gridDim.x) * block_threads));
+  const auto all = merged_over_block(walk.of_thread(thread, static_cast<std::int64_t>(gridDim.x) * block_threads));
   if (threadIdx.x == 0) parts[blockIdx.x] = all;
 }
 
 /// One block: the parts of all blocks in order, as the record.
 template <class Part, class Totals>
-__global__ void __launch_bounds__(block_threads) merge_blocks(const Part* parts, int count, fault_word* fault,
-                                                              Totals* totals) {
+__global__ void __launch_bounds__(block_threads)
+    merge_blocks(const Part* parts, int count, fault_word* fault, Totals* totals) {
   const auto all = merged_over_block(merged_stretch(parts, count, static_cast<int>(threadIdx.x)));
   if (threadIdx.x == 0) {
     *fault = all.fault;
@@ -41,7 +40,8 @@ __global__ void __launch_bounds__(block_threads) merge_blocks(const Part* parts,
 
 /// Throws what the host would throw.
 template <class Kernel, class In, std::size_t... R>
-void refuse_mapped(const cuda& policy, const Kernel& kernel, const In& in, const fault& bad, std::index_sequence<R...>) {
+void refuse_mapped(const cuda& policy, const Kernel& kernel, const In& in, const fault& bad,
+                   std::index_sequence<R...>) {
   const char* names[] = {std::get<R>(in).name...};
   if (bad.code == fault_code::not_a_number) throw domain_error(names[bad.argument], bad.index, "is not a number");
   if constexpr (requires { kernel.explain(bad.index, (static_cast<void>(R), 0.0)...); })
@@ -79,11 +79,10 @@ auto run_map_on_device(const P& policy, const Kernel& kernel, const In& in, cons
   auto* const sums = reinterpret_cast<totals*>(static_cast<std::byte*>(scratch.record) + device_record::header);
   merge_blocks<<<1, block_threads, 0, stream>>>(parts, static_cast<int>(blocks), scratch.fault(), sums);
   require_launched("merging the blocks of map_reduce");
-  return answer<totals>(policy, scratch,
-                        [kernel, in, read](const cuda& on, const fault& bad, const totals& all) {
-                          if (bad.code != fault_code::none) refuse_mapped(on, kernel, in, bad, read);
-                          return all;
-                        });
+  return answer<totals>(policy, scratch, [kernel, in, read](const cuda& on, const fault& bad, const totals& all) {
+    if (bad.code != fault_code::none) refuse_mapped(on, kernel, in, bad, read);
+    return all;
+  });
 }
 
 }  // namespace detail::inline ZERMELO_ISA

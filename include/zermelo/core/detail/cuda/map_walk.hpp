@@ -88,7 +88,8 @@ struct map_walk<T, Kernel, Mask, bundle<In...>, bundle<Out...>> {
     if (bad) {
       int argument = 0, nan_at = -1;
       ((nan_at = nan_at < 0 && is_nan(x) ? argument : nan_at, ++argument), ...);
-      const fault_word w = nan_at < 0 ? word_of(fault_code::refused, 0, k) : word_of(fault_code::not_a_number, nan_at, k);
+      const fault_word w =
+          nan_at < 0 ? word_of(fault_code::refused, 0, k) : word_of(fault_code::not_a_number, nan_at, k);
       first = w < first ? w : first;
     }
     if constexpr (masked)

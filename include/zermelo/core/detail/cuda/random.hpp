@@ -35,7 +35,8 @@ struct random_walk {
     } else {
       for (int j = 0; j < width; ++j) x.lane[j] = unit_interval(bits[j]);
     }
-    const auto from = static_cast<std::int64_t>(block * width - first);  // negative if the stretch begins within the block
+    const auto from =
+        static_cast<std::int64_t>(block * width - first);  // negative if the stretch begins within the block
     if (from >= 0 && from + width <= n && reinterpret_cast<std::uintptr_t>(out + from) % access_bytes == 0) {
       *reinterpret_cast<chunk<T>*>(out + from) = x;
     } else {

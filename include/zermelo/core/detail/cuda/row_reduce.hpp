@@ -81,8 +81,7 @@ auto run_softmax_on_device(const P& policy, const X& x, O&& out) {
     require_launched("the softmax of rows");
   }
   return answer<no_statistics>(policy, scratch, [from](const cuda& waited, const fault& bad, const no_statistics&) {
-    if (bad.code != fault_code::none)
-      refuse_softmax_on_device<typename view_type::value_type>(waited, from, bad.index);
+    if (bad.code != fault_code::none) refuse_softmax_on_device<typename view_type::value_type>(waited, from, bad.index);
   });
 }
 

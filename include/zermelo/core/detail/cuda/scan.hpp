@@ -59,8 +59,8 @@ __global__ void __launch_bounds__(block_threads) scan_tiles(Part* parts, std::in
 }
 
 template <class Walk>
-__global__ void __launch_bounds__(block_threads) write_scan_tiles(const Walk walk, const typename Walk::part* parts,
-                                                                  fault_word* fault) {
+__global__ void __launch_bounds__(block_threads)
+    write_scan_tiles(const Walk walk, const typename Walk::part* parts, fault_word* fault) {
   const int thread = static_cast<int>(threadIdx.x);
   for (std::int64_t tile = blockIdx.x; tile < walk.tiles(); tile += gridDim.x) {
     auto before = parts[tile];
@@ -102,12 +102,9 @@ auto run_scan_on_device(const P& policy, const Kernel& kernel, const In& in, con
   using to = bundle<decltype(lanes_of_column<T>(std::get<W>(out)))...>;
   using walk_type = scan_walk<T, Reverse, Kernel, Offsets, from, to>;
   static_assert(std::is_trivially_copyable_v<walk_type>, "zermelo: kernels on a device are trivially copyable");
-  const walk_type walk{kernel,
-                       offsets,
-                       from(lanes_of_column<T>(std::get<R>(in))...),
-                       to(lanes_of_column<T>(std::get<W>(out))...),
-                       n,
-                       exclusive};
+  const walk_type walk{
+      kernel, offsets,  from(lanes_of_column<T>(std::get<R>(in))...), to(lanes_of_column<T>(std::get<W>(out))...),
+      n,      exclusive};
   const std::int64_t tiles = walk.tiles();
   scratch_layout layout;
   const std::size_t parts_at = layout.add<typename walk_type::part>(tiles);

@@ -21,16 +21,16 @@ namespace zermelo::inline v1 {
 namespace detail::inline ZERMELO_ISA {
 
 template <class Offsets>
-__global__ void __launch_bounds__(block_threads) check_ascending(const Offsets offsets, std::int64_t n,
-                                                                 fault_word* fault) {
+__global__ void __launch_bounds__(block_threads)
+    check_ascending(const Offsets offsets, std::int64_t n, fault_word* fault) {
   for (std::int64_t s = first_index(); s <= offsets.segments(); s += index_step())
     note_fault(fault, fault_of_offset(offsets, n, s));
 }
 
 /// A block a tile. Warps take short segments; long ones are listed and then taken by the whole block.
 template <class Walk>
-__global__ void __launch_bounds__(block_threads) reduce_tiles(const Walk walk, typename Walk::tile_part* parts,
-                                                              fault_word* fault) {
+__global__ void __launch_bounds__(block_threads)
+    reduce_tiles(const Walk walk, typename Walk::tile_part* parts, fault_word* fault) {
   using part = typename Walk::part;
   __shared__ alignas(16) unsigned char memory[block_threads * sizeof(part)];
   __shared__ device_tile tile;
@@ -77,8 +77,8 @@ __global__ void __launch_bounds__(block_threads) reduce_tiles(const Walk walk, t
 
 /// A thread a tile: segments that lie in several.
 template <class Walk>
-__global__ void __launch_bounds__(block_threads) close_segments(const Walk walk, const typename Walk::tile_part* parts,
-                                                                fault_word* fault) {
+__global__ void __launch_bounds__(block_threads)
+    close_segments(const Walk walk, const typename Walk::tile_part* parts, fault_word* fault) {
   for (std::int64_t t = first_index(); t < walk.tiles(); t += index_step()) {
     fault_word first = no_fault;
     walk.close(parts, t, first);
@@ -92,8 +92,7 @@ void refuse_offsets(const cuda& policy, const Offsets& offsets, std::int64_t n, 
   T here{}, before{};
   copy_to_host(policy, &here, &offsets.view.element(s));
   if (s > 0) copy_to_host(policy, &before, &offsets.view.element(s - 1));
-  if (s == 0)
-    throw domain_error("offsets", 0, std::to_string(here) + ", expected 0, where the first segment begins");
+  if (s == 0) throw domain_error("offsets", 0, std::to_string(here) + ", expected 0, where the first segment begins");
   if (here < before)
     throw domain_error("offsets", s,
                        std::to_string(here) + " follows " + std::to_string(before) + ", expected ascending offsets");
@@ -128,17 +127,17 @@ auto run_segments_on_device(const P& policy, const Kernel& kernel, const In& in,
     close_segments<<<blocks_for(tiles), block_threads, 0, on.stream()>>>(walk, parts, scratch.fault());
     require_launched("merging tiles of segments");
   }
-  return answer<no_statistics>(policy, scratch, [in, out, offsets, n](const cuda& waited, const fault& bad,
-                                                                      const no_statistics&) {
-    if (bad.code == fault_code::none) return;
-    if constexpr (checked)
-      if (bad.code == fault_code::not_ascending) refuse_offsets(waited, offsets, n, bad.index);
-    const char* inputs_called[] = {name_of_column(std::get<R>(in))...};
-    const char* outputs_called[] = {name_of_column(std::get<W>(out))...};
-    if (bad.code == fault_code::not_a_number)
-      throw domain_error(inputs_called[bad.argument], bad.index, "is not a number");
-    throw domain_error(outputs_called[bad.argument], bad.index, "is undefined: terms of +inf and -inf meet");
-  });
+  return answer<no_statistics>(
+      policy, scratch, [in, out, offsets, n](const cuda& waited, const fault& bad, const no_statistics&) {
+        if (bad.code == fault_code::none) return;
+        if constexpr (checked)
+          if (bad.code == fault_code::not_ascending) refuse_offsets(waited, offsets, n, bad.index);
+        const char* inputs_called[] = {name_of_column(std::get<R>(in))...};
+        const char* outputs_called[] = {name_of_column(std::get<W>(out))...};
+        if (bad.code == fault_code::not_a_number)
+          throw domain_error(inputs_called[bad.argument], bad.index, "is not a number");
+        throw domain_error(outputs_called[bad.argument], bad.index, "is undefined: terms of +inf and -inf meet");
+      });
 }
 
 }  // namespace detail::inline ZERMELO_ISA

@@ -61,7 +61,7 @@ struct softmax_walk {
   /// Whether the softmax of a row with this largest element is undefined: all are −∞, or one is +∞.
   ZERMELO_FN fault_word fault_of_row(std::int64_t r, double most) const {
     return Form != softmax_output::normaliser && x.shape[1] > 0 && !is_finite(most) ? word_of(fault_code::refused, 0, r)
-                                                                                 : no_fault;
+                                                                                    : no_fault;
   }
 
   /// The last look.

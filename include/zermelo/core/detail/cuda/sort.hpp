@@ -21,7 +21,8 @@ namespace detail::inline ZERMELO_ISA {
 
 /// Copies the keys and notes the first that is not a number; with `positions`, numbers them.
 template <class K, class T, class Position>
-__global__ void __launch_bounds__(block_threads) copy_keys(const K keys, T* to, Position* positions, fault_word* fault) {
+__global__ void __launch_bounds__(block_threads)
+    copy_keys(const K keys, T* to, Position* positions, fault_word* fault) {
   const std::int64_t n = keys.view.size();
   for (std::int64_t k = first_index(); k < n; k += index_step()) {
     const T x = keys.at(k);
@@ -34,8 +35,8 @@ __global__ void __launch_bounds__(block_threads) copy_keys(const K keys, T* to, 
 
 /// Writes the first `count` numbers, unless there was a fault.
 template <class T, class O>
-__global__ void __launch_bounds__(block_threads) write_sorted(const T* from, const O out, std::int64_t count,
-                                                              const fault_word* fault) {
+__global__ void __launch_bounds__(block_threads)
+    write_sorted(const T* from, const O out, std::int64_t count, const fault_word* fault) {
   if (*fault != no_fault) return;
   using element = typename decltype(out.view)::value_type;
   for (std::int64_t k = first_index(); k < count; k += index_step()) out.at(k) = static_cast<element>(from[k]);
