@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// zermelo: tensors in device memory need CUDA; compile this file as CUDA
+// zermelo: tensors in device memory need CUDA. compile this file as CUDA
 #include "zermelo/alignment/dpo.hpp"
 #include "zermelo/core/pair_loss.hpp"
 

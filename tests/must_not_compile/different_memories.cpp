@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// zermelo: the arguments lie in different memories; copy them into one
+// zermelo: the arguments lie in different memories. copy them into one
 #include <vector>
 
 #include "zermelo/core/primitives/map_reduce.hpp"

@@ -66,6 +66,7 @@ ZERMELO_INLINE auto default_policy() {
     return cuda{};
 #else
     static_assert(!where.device, "zermelo: tensors in device memory need CUDA; compile this file as CUDA (.cu)");
+    return simd{};
 #endif
   }
 }
