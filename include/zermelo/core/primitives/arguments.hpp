@@ -181,6 +181,8 @@ template <class View>
 struct element_of<column<View>> {
   using type = typename View::value_type;
 };
+template <class C>
+struct element_of<const C> : element_of<C> {};
 
 /// double if any of the elements is, else float.
 template <class... C>
