@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <cstddef>
 #include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 #include <zermelo/core/execution/threads.hpp>
 #include <zermelo/core/primitives/gather.hpp>
@@ -44,7 +47,8 @@ TEST_CASE("gather reads through indices of any integer type, and from strided so
 
 TEST_CASE("scatter_add adds in the order of the sources: the same bits on any number of threads") {
   // Large enough for the path on several threads, and small enough for the other.
-  for (const auto& [m, n] : {std::pair{1'000'000ul, 200'000ul}, {300'000ul, 1'000'000ul}, {1000ul, 7ul}}) {
+  for (const auto& sizes : {std::pair{1'000'000ul, 200'000ul}, {300'000ul, 1'000'000ul}, {1000ul, 7ul}}) {
+    const std::size_t m = sizes.first, n = sizes.second;
     const auto source = numbers(m);
     const auto index = indices<std::int32_t>(m, n);
     std::vector<double> expected(n, 0.25);
