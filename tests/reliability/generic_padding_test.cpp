@@ -18,7 +18,7 @@ TEST_CASE("what lies under a mask is never looked at") {
     if (!f.call_masked) continue;
     ++maskable;
     INFO(f);
-    for (const std::size_t n : {1, 7, 64, 5000}) {
+    for (const std::size_t n : {1u, 7u, 64u, 5000u}) {
       const columns clean = f.sample(n, n);
       values mask(n, 1);
       columns dirty = clean, kept = clean;

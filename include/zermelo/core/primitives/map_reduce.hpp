@@ -53,13 +53,19 @@ ZERMELO_INLINE void put(const column<View>& c, std::int64_t k, std::int64_t coun
 template <class V, bool Contiguous>
 ZERMELO_INLINE void put(const no_column&, std::int64_t, std::int64_t, V) {}
 
+/// Whether the element at position k is counted.
+template <class View>
+ZERMELO_INLINE bool is_counted(const column<View>& mask, std::int64_t k) {
+  return mask.view.element(k) != typename View::value_type(0);
+}
+
 /// Which of `count` elements from position k on are counted.
 template <class V, class View>
 ZERMELO_INLINE mask_t<V> fetch_mask(const column<View>& c, std::int64_t k, std::int64_t count) {
   using scalar = typename value_traits<V>::scalar;
   constexpr std::int64_t width = lanes<V>;
   scalar lane[width];
-  for (std::int64_t j = 0; j < width; ++j) lane[j] = c.view.element(k + (j < count ? j : 0)) ? scalar(1) : scalar(0);
+  for (std::int64_t j = 0; j < width; ++j) lane[j] = is_counted(c, k + (j < count ? j : 0)) ? scalar(1) : scalar(0);
   return load<V>(lane) != V(0);
 }
 
@@ -139,7 +145,7 @@ template <class T, class Kernel, class In, class Mask, std::size_t... R>
                                std::int64_t end, std::index_sequence<R...>) {
   for (std::int64_t k = block; k < end; ++k) {
     if constexpr (!std::is_same_v<Mask, no_column>)
-      if (!mask.view.element(k)) continue;
+      if (!is_counted(mask, k)) continue;
     const auto check = [&](const auto& c) {
       if (is_nan(static_cast<double>(c.view.element(k)))) throw domain_error(c.name, k, "is not a number");
     };
