@@ -114,8 +114,7 @@ class refitter {
 
   /// Shares ties out and adds pseudo-counts; says whether a finite estimate exists.
   bool set_counts(std::span<const double> counts) {
-    const auto* pairs = std::get_if<pair_prior>(&prior_);
-    const double extra = pairs ? pairs->games / 2 : 0;
+    const double extra = pair_games(prior_) / 2;
     bool every_direction = true;
     double* wins = rows_.own_wins.data();
     double* losses = rows_.own_losses.data();
@@ -128,7 +127,7 @@ class refitter {
       losses[forward] = l, wins[backward] = l;
       every_direction &= w > 0 && l > 0;
     }
-    if (!std::holds_alternative<no_prior>(prior_) && !pairs) return true;
+    if (!is_shift_invariant(prior_)) return true;
     // Where every pair still has wins both ways the digraph is as connected as it was, and it was asked.
     return every_direction || is_strongly_connected(simd{}, win_graph{&rows_}, win_graph{&rows_, true});
   }
@@ -316,8 +315,7 @@ bootstrap_result bootstrap(P&& policy, const bradley_terry& model, const compari
   if (!fitted.components.empty())
     throw domain_error("fitted", domain_error::whole,
                        "strengths were fitted by components; bootstrap each component by itself");
-  const auto* pairs = std::get_if<pair_prior>(&model.prior);
-  const auto rows = detail::rows_of(graph, pairs ? pairs->games : 0);
+  const auto rows = detail::rows_of(graph, detail::pair_games(model.prior));
   const auto outcomes = detail::outcomes_of(graph, rows);
   double total = 0;
   for (const double c : outcomes.counts) {
@@ -374,8 +372,7 @@ bootstrap_result bootstrap(P&& policy, const bradley_terry& model, std::int64_t 
       pooled[static_cast<std::size_t>(k)] += x;
     }
   const comparison_graph graph = count_battles(policy, first, second, outcomes, pooled, items);
-  const auto* pairs = std::get_if<pair_prior>(&model.prior);
-  const auto rows = detail::rows_of(graph, pairs ? pairs->games : 0);
+  const auto rows = detail::rows_of(graph, detail::pair_games(model.prior));
   const auto slots = detail::outcomes_of(graph, rows);
 
   // Cell k of the caller is slot `slot[k]` of a replicate; cells that never occurred have none.

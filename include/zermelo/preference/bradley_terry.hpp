@@ -165,11 +165,11 @@ bradley_terry_fit fit(P&& policy, const bradley_terry& model, const comparison_g
                       const fit_parameters& parameters = {}) {
   require_valid(model.prior);
   detail::require_valid(parameters, graph.items);
-  const bool maximum_likelihood = std::holds_alternative<no_prior>(model.prior);
-  const auto* pairs = std::get_if<pair_prior>(&model.prior);
-  const detail::comparison_rows rows = detail::rows_of(graph, pairs ? pairs->games : 0);
+  const bool needs_connection = detail::is_shift_invariant(model.prior);
+  const double pair_games = detail::pair_games(model.prior);
+  const detail::comparison_rows rows = detail::rows_of(graph, pair_games);
 
-  if (parameters.existence == existence::by_component && (maximum_likelihood || pairs)) {
+  if (parameters.existence == existence::by_component && needs_connection) {
     const auto components = strong_components(detail::win_graph{&rows});
     if (components.size() > 1) {
       bradley_terry_fit whole;
@@ -198,7 +198,7 @@ bradley_terry_fit fit(P&& policy, const bradley_terry& model, const comparison_g
       return whole;
     }
   }
-  if (maximum_likelihood || pairs) detail::require_maximum(policy, rows);
+  if (needs_connection) detail::require_maximum(policy, rows);
 
   const detail::likelihood<logistic> objective{.rows = rows, .link = {}, .prior = model.prior};
   detail::optimum best = detail::maximise(policy, objective, parameters);
@@ -210,8 +210,8 @@ bradley_terry_fit fit(P&& policy, const bradley_terry& model, const comparison_g
   result.certificate = best.certificate;
   // With pseudo-counts the battles that were fought are told apart from those that were added.
   result.log_likelihood =
-      -(pairs ? detail::negative_log_likelihood(policy, detail::rows_of(graph), logistic{}, result.strength)
-              : best.data_value);
+      -(pair_games > 0 ? detail::negative_log_likelihood(policy, detail::rows_of(graph), logistic{}, result.strength)
+                       : best.data_value);
   return result;
 }
 

@@ -72,8 +72,7 @@ template <class P>
 point point_of(P&& policy, const bradley_terry& model, const comparison_graph& graph, const bradley_terry_fit& fitted) {
   const std::int64_t n = graph.items;
   require_strengths(fitted, n);
-  const auto* pairs = std::get_if<pair_prior>(&model.prior);
-  point here{.rows = rows_of(graph, pairs ? pairs->games : 0), .at = {}, .curvature = {}};
+  point here{.rows = rows_of(graph, pair_games(model.prior)), .at = {}, .curvature = {}};
   std::vector<double> theta = fitted.strength;
   theta.resize(static_cast<std::size_t>(here.rows.full() ? here.rows.stride : n), 0.0);
   evaluate<wanted{.curvature = true}>(policy, likelihood<logistic>{here.rows, {}, model.prior}, theta, here.at,
@@ -201,8 +200,7 @@ inference infer(P&& policy, const bradley_terry& model, const comparison_graph& 
                        zermelo::detail::text(parameters.level) + ", expected one in (0, 1)");
   detail::require_one_component(fitted);
   const std::int64_t n = graph.items;
-  const bool shift_invariant =
-      std::holds_alternative<no_prior>(model.prior) || std::holds_alternative<pair_prior>(model.prior);
+  const bool shift_invariant = detail::is_shift_invariant(model.prior);
   inference result{.items = n};
   result.covariance = detail::covariance_of(information(policy, model, graph, fitted), n, shift_invariant);
   if (parameters.kind == covariance_kind::sandwich)

@@ -84,6 +84,21 @@ struct pair_prior {
 
 using strength_prior = std::variant<no_prior, gaussian_prior, gamma_prior, phantom_prior, pair_prior>;
 
+namespace detail {
+
+/// Whether the zero of the strengths is left open: differences are all that such a prior speaks of.
+ZERMELO_INLINE bool is_shift_invariant(const strength_prior& prior) {
+  return std::holds_alternative<no_prior>(prior) || std::holds_alternative<pair_prior>(prior);
+}
+
+/// Games that are added to every pair that met.
+ZERMELO_INLINE double pair_games(const strength_prior& prior) {
+  const auto* pairs = std::get_if<pair_prior>(&prior);
+  return pairs ? pairs->games : 0;
+}
+
+}  // namespace detail
+
 inline namespace ZERMELO_ISA {
 
 /// Throws domain_error unless the prior's parameters make sense.

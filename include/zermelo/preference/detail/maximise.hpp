@@ -28,9 +28,7 @@ struct likelihood {
   strength_prior prior;
 
   /// Without a penalty of its own θ is determined up to a shift.
-  ZERMELO_INLINE bool shift_invariant() const {
-    return std::holds_alternative<no_prior>(prior) || std::holds_alternative<pair_prior>(prior);
-  }
+  ZERMELO_INLINE bool shift_invariant() const { return is_shift_invariant(prior); }
 
   /// Whether θ is kept at Σθ = 0: by choice where shifts are free, and because the optimum lies there where the penalty
   /// is Gaussian, of which a small precision tells the gradient too little.
