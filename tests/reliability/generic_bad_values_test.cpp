@@ -37,7 +37,7 @@ std::vector<double> intruders(const argument& a) {
 }  // namespace
 
 TEST_CASE("what is outside an argument's domain is refused with the argument and the index, by every function") {
-  const zm::threads three(3);
+  const auto policies = all_policies();
   for (const auto& f : all())
     for (const std::size_t n : {1u, 40u, 9001u}) {
       const columns good = f.sample(23, n);
@@ -49,9 +49,10 @@ TEST_CASE("what is outside an argument's domain is refused with the argument and
             x[a][at] = bad;
             const std::string expected = f.arguments[a].name + "[" + std::to_string(at) + "]";
             INFO(f << " with " << bad << " at " << expected << " of " << length);
-            CHECK(complaint(f, zm::simd{}, x) == expected);
-            CHECK(complaint(f, zm::serial{}, x) == expected);
-            CHECK(complaint(f, &three, x) == expected);
+            for (const auto& [policy_name, how] : policies) {
+              INFO("on " << policy_name);
+              CHECK(complaint(f, how, x) == expected);
+            }
           }
         }
     }

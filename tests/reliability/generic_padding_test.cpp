@@ -9,8 +9,7 @@ using namespace registry;
 
 // Bugs of this class: trl#6654, trl#7024, ROLL#447, SkyRL#1305.
 TEST_CASE("what lies under a mask is never looked at") {
-  const zm::threads pool(2);
-  const policy policies[] = {zm::serial{}, zm::simd{}, &pool};
+  const auto policies = all_policies();
   const double rubbish[] = {std::nan(""), std::numeric_limits<double>::infinity(),
                             -std::numeric_limits<double>::infinity(), 1e30, -1e30};
   int maskable = 0;
@@ -32,7 +31,8 @@ TEST_CASE("what lies under a mask is never looked at") {
         }
       }
       const values parameters = usual(f), sizes = sizes_of(f, kept, parameters);
-      for (const policy& p : policies) {
+      for (const auto& [name, p] : policies) {
+        INFO("on " << name);
         const values expected = f.call_masked(p, clean, mask, parameters),
                      got = f.call_masked(p, dirty, mask, parameters);
         CHECK(got == expected);  // the same layout: the same bits

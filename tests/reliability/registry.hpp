@@ -9,13 +9,13 @@
 #include <optional>
 #include <ostream>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "schedulers.hpp"
 #include "zermelo/core/error.hpp"
-#include "zermelo/core/execution/threads.hpp"
+#include "zermelo/core/execution/policy.hpp"
 #include "zermelo/core/random.hpp"
 #include "zermelo/core/value.hpp"
 
@@ -53,7 +53,8 @@ struct parameter {
 
 using values = std::vector<double>;
 using columns = std::vector<values>;  ///< one for each argument, all of one length
-using policy = std::variant<zm::serial, zm::simd, const zm::threads*>;
+using policy =
+    std::variant<zm::serial, zm::simd, schedulers::scheduler>;  ///< any scheduler of tiles stands in the third
 
 /// output `of`, differentiated by an argument, is sign · output `is`.
 struct derivative {
@@ -131,14 +132,19 @@ inline values sizes_of(const function& f, const columns& x, const values& parame
 /// f(policy) with the policy as the library takes it.
 template <class F>
 auto with(const policy& p, F&& f) {
-  return std::visit(
-      [&](const auto& one) {
-        if constexpr (std::is_pointer_v<std::remove_cvref_t<decltype(one)>>)
-          return f(*one);
-        else
-          return f(one);
-      },
-      p);
+  return std::visit([&](const auto& one) { return f(one); }, p);
+}
+
+struct named_policy {
+  std::string name;
+  policy how;
+};
+
+/// Every way to run on the host. Those behind the first have the same bits.
+inline std::vector<named_policy> all_policies() {
+  std::vector<named_policy> list{{"serial", zm::serial{}}, {"simd", zm::simd{}}};
+  for (const auto& [name, scheduler] : schedulers::all()) list.push_back({name, scheduler});
+  return list;
 }
 
 /// Numbers between low and high.

@@ -256,11 +256,6 @@ registry& known_methods() {
   return methods;
 }
 
-const zermelo::threads& two_threads() {
-  static const zermelo::threads pool(2);
-  return pool;
-}
-
 comparison compare(const json& got, const json& expected, tolerance allowed) {
   comparison found;
   compare_at("", got, expected, allowed, found);

@@ -15,8 +15,9 @@
 #include <utility>
 #include <vector>
 #include <zermelo/core/execution/policy.hpp>
-#include <zermelo/core/execution/threads.hpp>
 #include <zermelo/core/tensor.hpp>
+
+#include "schedulers.hpp"
 
 /// Reference vectors: files of cases, each with inputs and what is expected of a method.
 ///
@@ -29,7 +30,8 @@
 ///       return results{{"y", y}};
 ///     }};
 ///
-/// With a policy it runs on every backend of the host, without one on the default. An adaptor says nothing of tolerances,
+/// With a policy it runs on every backend of the host: scalar code, vector units, and all schedulers that are there, for which
+/// it is compiled once. Without one it runs on the default. An adaptor says nothing of tolerances,
 /// of subsets of keys or of errors: keys that nobody asked for are ignored, keys that it does not name are counted as
 /// unknown, and where a case expects an error the library must throw one.
 namespace conformance {
@@ -109,9 +111,6 @@ struct backend {
 using registry = std::map<std::pair<std::string, std::string>, std::vector<backend>>;
 registry& known_methods();
 
-/// The pool that stands for all numbers of threads.
-const zermelo::threads& two_threads();
-
 class method {
  public:
   template <class F>
@@ -119,8 +118,9 @@ class method {
     std::vector<backend>& backends = known_methods()[{std::move(cluster), std::move(name)}];
     if constexpr (std::is_invocable_v<F, const inputs&, const zermelo::serial&>) {
       backends = {{"serial", [f](const inputs& in) { return f(in, zermelo::serial{}); }},
-                  {"simd", [f](const inputs& in) { return f(in, zermelo::simd{}); }},
-                  {"threads", [f](const inputs& in) { return f(in, two_threads()); }}};
+                  {"simd", [f](const inputs& in) { return f(in, zermelo::simd{}); }}};
+      for (const auto& one : schedulers::all())
+        backends.push_back({one.name, [f, on = one.policy](const inputs& in) { return f(in, on); }});
     } else {
       backends = {{"host", f}};
     }
