@@ -15,7 +15,7 @@
 
 #include "schedulers.hpp"
 #include "zermelo/core/error.hpp"
-#include "zermelo/core/execution/policy.hpp"
+#include "zermelo/core/execution/threads.hpp"
 #include "zermelo/core/random.hpp"
 #include "zermelo/core/value.hpp"
 
