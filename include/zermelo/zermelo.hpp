@@ -33,6 +33,7 @@
 #include "core/statistics.hpp"
 #include "core/tensor.hpp"
 #include "core/value.hpp"
+#include "game/preference_operator.hpp"
 #include "io/battles.hpp"
 #include "io/count.hpp"
 #include "preference/bootstrap.hpp"
