@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <tuple>
 #include <type_traits>
+#include <utility>
 
 #include "config.hpp"
 #include "error.hpp"
@@ -14,9 +16,43 @@
 #include "tensor.hpp"
 #include "value.hpp"
 
-/// The driver of losses over pairs of a chosen and a rejected response. A loss is a kernel of the margin; log-ratios,
-/// lengths, weights, masks, gradients, sums and errors are the driver's.
+/// The driver of losses over pairs of a chosen and a rejected response. A loss is a kernel; log-ratios, lengths, weights,
+/// masks, gradients, sums and errors are the driver's.
+///
+/// A kernel has one of three forms, each followed by a value for every column that comes alongside:
+///
+///     kernel(h, …)      a function of the margin of the log-ratios, h = a − b: returns value_slope
+///     kernel(a, b, …)   a function of both log-ratios: returns pair_slopes
+///     kernel(pair, …)   a function of all that is known of the pair, a pair_terms: returns pair_slopes
+///
+/// If it writes more than a loss and two gradients, it returns `extended{…}` around that.
 namespace zermelo::inline v1 {
+
+/// What a loss says of one pair: its value, and its derivatives by the log-probabilities of chosen and rejected.
+template <class V>
+struct pair_slopes {
+  V value, chosen, rejected;
+};
+
+/// What a kernel returns if it writes more: derivatives by the columns alongside, which weights multiply, and reports, which
+/// they do not. Both are bundles, and go into the tensors of `also_into` in this order.
+template <class Result, class Slopes, class Reports>
+struct extended {
+  Result result;
+  Slopes slopes;
+  Reports reports;
+};
+template <class Result, class Slopes, class Reports>
+extended(Result, Slopes, Reports) -> extended<Result, Slopes, Reports>;
+
+/// One pair, for kernels that need more than its log-ratios.
+template <class V, bool Normalised = false>
+struct pair_terms {
+  V chosen, rejected;                      ///< log-probabilities under the policy
+  V reference_chosen, reference_rejected;  ///< under the reference; 0 without one
+  V chosen_length, rejected_length;        ///< 1 where no lengths are given
+  V chosen_ratio, rejected_ratio;          ///< a and b: policy less reference, divided by the lengths if so asked
+};
 
 /// Sums over the pairs that count. They merge: any split into batches gives the same sums.
 struct pair_sums {
@@ -63,94 +99,239 @@ struct normalised_by {
   ZERMELO_INLINE normalised_by(C& c, R& r) : chosen(c), rejected(r) {}
 };
 
+/// An option: lengths [B], positive, for kernels that ask for them; the log-ratios are not divided.
+template <class C, class R>
+struct with_lengths {
+  C& chosen;
+  R& rejected;
+  ZERMELO_INLINE with_lengths(C& c, R& r) : chosen(c), rejected(r) {}
+};
+
+/// An option: columns [B] that the kernel reads beside the log-ratios, in the order of its arguments.
+template <class... X>
+struct alongside {
+  std::tuple<X&...> columns;
+  ZERMELO_INLINE explicit alongside(X&... x) : columns(x...) {}
+};
+
+/// An option: where what a kernel writes beside losses and gradients goes, [B] each; `discard` what is not wanted.
+template <class... Y>
+struct also_into {
+  std::tuple<Y&...> columns;
+  ZERMELO_INLINE explicit also_into(Y&... y) : columns(y...) {}
+};
+
 namespace detail {
 
-template <class V>
+/// What the driver does with lengths.
+enum class length_use : std::uint8_t { none, given, divides };
+
+template <class Result>
+inline constexpr bool is_extended = false;
+template <class Result, class Slopes, class Reports>
+inline constexpr bool is_extended<extended<Result, Slopes, Reports>> = true;
+
+template <class Result>
+ZERMELO_FN auto plain_result(const Result& r) {
+  if constexpr (is_extended<Result>)
+    return r.result;
+  else
+    return r;
+}
+
+template <class V, class... S, std::size_t... K>
+ZERMELO_FN auto scaled(V factor, const bundle<S...>& b, std::index_sequence<K...>) {
+  return bundle<S...>((factor * get<K>(b))...);
+}
+
+template <class... A, class... B, std::size_t... I, std::size_t... J>
+ZERMELO_FN auto joined(const bundle<A...>& a, const bundle<B...>& b, std::index_sequence<I...>,
+                       std::index_sequence<J...>) {
+  return bundle<A..., B...>(get<I>(a)..., get<J>(b)...);
+}
+
+template <class... A, class... B>
+ZERMELO_FN auto joined(const bundle<A...>& a, const bundle<B...>& b) {
+  return joined(a, b, std::index_sequence_for<A...>{}, std::index_sequence_for<B...>{});
+}
+
+/// What a kernel writes beside a loss and two gradients.
+template <class V, class Result>
+ZERMELO_FN auto further_of(V weight, const Result& r) {
+  if constexpr (is_extended<Result>)
+    return joined(scaled(weight, r.slopes, std::make_index_sequence<bundle_size<decltype(r.slopes)>::value>{}),
+                  r.reports);
+  else
+    return bundle<>();
+}
+
+template <class Kernel, class V, class... X>
+inline constexpr bool takes_margin = requires(const Kernel& k, V v, X... x) { plain_result(k(v, x...)).slope; };
+template <class Kernel, class V, class... X>
+inline constexpr bool takes_ratios = requires(const Kernel& k, V v, X... x) { plain_result(k(v, v, x...)).chosen; };
+
+/// What the kernel, whatever its form, returns for a pair.
+template <class Kernel, class V, bool Normalised, class... X>
+ZERMELO_FN auto called(const Kernel& kernel, const pair_terms<V, Normalised>& pair, X... x) {
+  if constexpr (takes_margin<Kernel, V, X...>)
+    return kernel(pair.chosen_ratio - pair.rejected_ratio, x...);
+  else if constexpr (takes_ratios<Kernel, V, X...>)
+    return kernel(pair.chosen_ratio, pair.rejected_ratio, x...);
+  else
+    return kernel(pair, x...);
+}
+
+/// What it returns, as value and derivatives by the policy's log-probabilities.
+template <class Kernel, class V, bool Normalised, class Result, class... X>
+ZERMELO_FN pair_slopes<V> slopes_of(const Kernel&, const pair_terms<V, Normalised>& pair, const Result& result, X...) {
+  const auto r = plain_result(result);
+  if constexpr (takes_margin<Kernel, V, X...>) {
+    if constexpr (Normalised)
+      return {r.value, r.slope / pair.chosen_length, -r.slope / pair.rejected_length};
+    else
+      return {r.value, r.slope, -r.slope};
+  } else if constexpr (takes_ratios<Kernel, V, X...> && Normalised) {
+    return {r.value, r.chosen / pair.chosen_length, r.rejected / pair.rejected_length};
+  } else {
+    return {r.value, r.chosen, r.rejected};
+  }
+}
+
+/// Where the kernel has no value for a pair; kernels may have a member `refuses` of the same arguments.
+template <class Kernel, class V, bool Normalised, class... X>
+ZERMELO_FN mask_t<V> refused(const Kernel& kernel, const pair_terms<V, Normalised>& pair, V value, X... x) {
+  const V a = pair.chosen_ratio, b = pair.rejected_ratio;
+  if constexpr (takes_margin<Kernel, V, X...>) {
+    mask_t<V> bad = is_nan(a - b);  // ∞ − ∞ somewhere
+    if constexpr (sizeof...(X) > 0) bad = bad || is_nan(value);
+    if constexpr (requires { kernel.refuses(a, x...); }) bad = bad || kernel.refuses(a - b, x...);
+    return bad;
+  } else if constexpr (takes_ratios<Kernel, V, X...>) {
+    mask_t<V> bad = is_nan(a) || is_nan(b) || is_nan(value);
+    if constexpr (requires { kernel.refuses(a, b, x...); }) bad = bad || kernel.refuses(a, b, x...);
+    return bad;
+  } else {
+    mask_t<V> bad = is_nan(a) || is_nan(b) || is_nan(value);
+    if constexpr (requires { kernel.refuses(pair, x...); }) bad = bad || kernel.refuses(pair, x...);
+    return bad;
+  }
+}
+
+template <class Elements, class V>
 struct pair_result {
-  bundle<V, V, V> elements;                                   ///< loss, gradients for chosen and rejected
+  Elements elements;  ///< loss, gradients for chosen and rejected, what is beside
   bundle<total<V>, total<V>, total<V>, total<V>> statistics;  ///< as in pair_sums
   mask_t<V> fault;
 };
 
-/// One pair, from what there is of (chosen, rejected, reference of both, weight, lengths of both).
-template <class Kernel, bool Referenced, bool Weighted, bool Normalised>
+/// One pair, from what there is of (chosen, rejected, references of both, weight, lengths of both, columns alongside).
+template <class Kernel, bool Referenced, bool Weighted, length_use Lengths, std::size_t Alongside, bool Further>
 struct pair_kernel {
   Kernel kernel;
 
-  template <class V>
-  struct arguments {
-    V chosen, rejected, weight, chosen_length, rejected_length;
-    V greatest;  ///< of the log-probabilities: none may be +∞
-  };
+  static constexpr std::size_t weight_at = Referenced ? 4 : 2;
+  static constexpr std::size_t length_at = weight_at + (Weighted ? 1 : 0);
+  static constexpr std::size_t alongside_at = length_at + (Lengths == length_use::none ? 0 : 2);
+  static constexpr bool divides = Lengths == length_use::divides;
+  using each_alongside = std::make_index_sequence<Alongside>;
 
-  template <class V, class... X>
-  ZERMELO_FN static arguments<V> name(V chosen, V rejected, X... rest) {
-    arguments<V> out{chosen, rejected, V(1), V(1), V(1), (max)(chosen, rejected)};
-    take<Referenced, Weighted, Normalised>(out, rest...);
-    return out;
+  /// The pair in the values x, of which there are as many as tensors.
+  template <class V>
+  ZERMELO_FN static pair_terms<V, divides> name(const V* x) {
+    pair_terms<V, divides> p{x[0], x[1], V(0), V(0), V(1), V(1), x[0], x[1]};
+    if constexpr (Referenced) {
+      p.reference_chosen = x[2];
+      p.reference_rejected = x[3];
+      p.chosen_ratio = p.chosen - p.reference_chosen;
+      p.rejected_ratio = p.rejected - p.reference_rejected;
+    }
+    if constexpr (Lengths != length_use::none) {
+      p.chosen_length = x[length_at];
+      p.rejected_length = x[length_at + 1];
+    }
+    return p;
+  }
+
+  template <class V>
+  ZERMELO_FN static pair_terms<V, divides> divided(pair_terms<V, divides> p) {
+    if constexpr (divides) {
+      p.chosen_ratio = p.chosen_ratio / p.chosen_length;
+      p.rejected_ratio = p.rejected_ratio / p.rejected_length;
+    }
+    return p;
+  }
+
+  /// The largest of the log-probabilities: none may be +∞.
+  template <class V>
+  ZERMELO_FN static V greatest(const pair_terms<V, divides>& p) {
+    const V policy = (max)(p.chosen, p.rejected);
+    if constexpr (Referenced)
+      return (max)(policy, (max)(p.reference_chosen, p.reference_rejected));
+    else
+      return policy;
   }
 
   template <class V, class... X>
-  ZERMELO_FN auto operator()(V chosen, V rejected, X... rest) const {
-    const auto x = name(chosen, rejected, rest...);
-    const V a = x.chosen, b = x.rejected;
-    const V margin = Normalised ? a / x.chosen_length - b / x.rejected_length : a - b;
-    const auto loss = kernel(margin);
-    const V slope = x.weight * loss.slope;
-    const V value = Weighted ? weighted(x.weight, loss.value) : loss.value;
-    mask_t<V> fault = is_nan(margin) || x.greatest == infinity<V>();  // ∞ − ∞ somewhere, or certainty beyond 1
-    if constexpr (Weighted) fault = fault || x.weight < V(0) || !is_finite(x.weight);
-    if constexpr (Normalised)
-      fault = fault || !(x.chosen_length > V(0)) || !(x.rejected_length > V(0)) || !is_finite(x.chosen_length) ||
-              !is_finite(x.rejected_length);
-    return pair_result<V>{.elements = {value, Normalised ? slope / x.chosen_length : slope,
-                                       Normalised ? -slope / x.rejected_length : -slope},
-                          .statistics = {total(value), total(x.weight), total(V(1)), total(select(a > b, V(1), V(0)))},
-                          .fault = fault};
+  ZERMELO_FN auto operator()(V chosen, X... rest) const {
+    const V x[] = {chosen, rest...};
+    return mapped_with(x, each_alongside{});
   }
 
   /// Why a pair at position k has no loss.
   template <class... X>
-  domain_error explain(std::int64_t k, double chosen, double rejected, X... rest) const {
-    const auto x = name(chosen, rejected, rest...);
-    if (Weighted && !(x.weight >= 0 && is_finite(x.weight)))
-      return {"weights", k, text(x.weight) + ", expected a finite number, zero or more"};
-    if (Normalised && !(x.chosen_length > 0 && is_finite(x.chosen_length)))
-      return {"chosen_lengths", k, text(x.chosen_length) + ", expected a positive length"};
-    if (Normalised && !(x.rejected_length > 0 && is_finite(x.rejected_length)))
-      return {"rejected_lengths", k, text(x.rejected_length) + ", expected a positive length"};
-    if (x.greatest == infinity<double>()) return {"chosen", k, "a log-probability of this pair is +∞"};
-    if (is_nan(x.chosen)) return {"chosen", k, "the log-ratio is a difference of equal infinities, which is undefined"};
-    if (is_nan(x.rejected))
-      return {"rejected", k, "the log-ratio is a difference of equal infinities, which is undefined"};
-    return {"chosen", k, "the margin is a difference of equal infinities, which is undefined"};
+  domain_error explain(std::int64_t k, double chosen, X... rest) const {
+    const double x[] = {chosen, rest...};
+    return explained(k, x, each_alongside{});
   }
 
  private:
-  template <bool References, bool Weights, bool Lengths, class V, class... X>
-  ZERMELO_FN static void take(arguments<V>& out, V first, X... rest) {
-    if constexpr (References) {
-      take_reference<Weights, Lengths>(out, first, rest...);
-    } else if constexpr (Weights) {
-      out.weight = first;
-      if constexpr (Lengths) take<false, false, true>(out, rest...);
+  template <class V, std::size_t... K>
+  ZERMELO_FN auto mapped_with(const V* x, std::index_sequence<K...>) const {
+    const auto given = name(x);
+    const auto pair = divided(given);
+    const auto result = called(kernel, pair, x[alongside_at + K]...);
+    const pair_slopes<V> loss = slopes_of(kernel, pair, result, x[alongside_at + K]...);
+    const V weight = Weighted ? x[weight_at] : V(1);
+    const V value = Weighted ? weighted(weight, loss.value) : loss.value;
+    mask_t<V> fault = refused(kernel, pair, loss.value, x[alongside_at + K]...) || greatest(given) == infinity<V>();
+    if constexpr (Weighted) fault = fault || weight < V(0) || !is_finite(weight);
+    if constexpr (Lengths != length_use::none)
+      fault = fault || !(pair.chosen_length > V(0)) || !(pair.rejected_length > V(0)) ||
+              !is_finite(pair.chosen_length) || !is_finite(pair.rejected_length);
+    const bundle<V, V, V> usual(value, Weighted ? weighted(weight, loss.chosen) : loss.chosen,
+                                Weighted ? weighted(weight, loss.rejected) : loss.rejected);
+    const bundle<total<V>, total<V>, total<V>, total<V>> statistics{
+        total<V>(value), total<V>(weight), total<V>(V(1)),
+        total<V>(select(given.chosen_ratio > given.rejected_ratio, V(1), V(0)))};
+    if constexpr (Further) {
+      const auto all = joined(usual, further_of(weight, result));
+      return pair_result<std::remove_const_t<decltype(all)>, V>{all, statistics, fault};
     } else {
-      out.chosen_length = first;
-      take_last(out, rest...);
+      return pair_result<bundle<V, V, V>, V>{usual, statistics, fault};
     }
   }
-  template <bool References, bool Weights, bool Lengths, class V>
-  ZERMELO_FN static void take(arguments<V>&) {}
-  template <bool Weights, bool Lengths, class V, class... X>
-  ZERMELO_FN static void take_reference(arguments<V>& out, V chosen, V rejected, X... rest) {
-    out.greatest = (max)(out.greatest, (max)(chosen, rejected));
-    out.chosen = out.chosen - chosen;
-    out.rejected = out.rejected - rejected;
-    take<false, Weights, Lengths>(out, rest...);
-  }
-  template <class V>
-  ZERMELO_FN static void take_last(arguments<V>& out, V rejected_length) {
-    out.rejected_length = rejected_length;
+
+  template <std::size_t... K>
+  domain_error explained(std::int64_t k, const double* x, std::index_sequence<K...>) const {
+    const auto given = name(x);
+    if constexpr (Weighted)
+      if (!(x[weight_at] >= 0 && is_finite(x[weight_at])))
+        return {"weights", k, text(x[weight_at]) + ", expected a finite number, zero or more"};
+    if (!(given.chosen_length > 0 && is_finite(given.chosen_length)))
+      return {"chosen_lengths", k, text(given.chosen_length) + ", expected a positive length"};
+    if (!(given.rejected_length > 0 && is_finite(given.rejected_length)))
+      return {"rejected_lengths", k, text(given.rejected_length) + ", expected a positive length"};
+    if (greatest(given) == infinity<double>()) return {"chosen", k, "a log-probability of this pair is +∞"};
+    if (is_nan(given.chosen_ratio))
+      return {"chosen", k, "the log-ratio is a difference of equal infinities, which is undefined"};
+    if (is_nan(given.rejected_ratio))
+      return {"rejected", k, "the log-ratio is a difference of equal infinities, which is undefined"};
+    const auto pair = divided(given);
+    if constexpr (requires { kernel.refusal(k, x[alongside_at + K]...); })
+      if (refused(kernel, pair, 0.0, x[alongside_at + K]...)) return kernel.refusal(k, x[alongside_at + K]...);
+    if constexpr (requires { kernel.refusal(k, pair, x[alongside_at + K]...); })
+      if (refused(kernel, pair, 0.0, x[alongside_at + K]...)) return kernel.refusal(k, pair, x[alongside_at + K]...);
+    return {"chosen", k, "the margin is a difference of equal infinities, which is undefined"};
   }
 };
 
@@ -187,10 +368,18 @@ template <class C, class R>
 ZERMELO_INLINE auto lengths_of(const normalised_by<C, R>& o) {
   return std::tuple(named("chosen_lengths", o.chosen), named("rejected_lengths", o.rejected));
 }
+template <class C, class R>
+ZERMELO_INLINE auto lengths_of(const with_lengths<C, R>& o) {
+  return std::tuple(named("chosen_lengths", o.chosen), named("rejected_lengths", o.rejected));
+}
 template <class O>
 ZERMELO_INLINE std::tuple<> lengths_of(const O&) {
   return {};
 }
+template <class O>
+inline constexpr bool divides_lengths = false;
+template <class C, class R>
+inline constexpr bool divides_lengths<normalised_by<C, R>> = true;
 template <class X>
 ZERMELO_INLINE auto masks_of(const counted_where<X>& o) {
   return std::tuple<const counted_where<X>&>(o);
@@ -199,6 +388,52 @@ template <class O>
 ZERMELO_INLINE std::tuple<> masks_of(const O&) {
   return {};
 }
+template <class O>
+inline constexpr bool is_alongside = false;
+template <class... X>
+inline constexpr bool is_alongside<alongside<X...>> = true;
+template <class O>
+inline constexpr bool is_also_into = false;
+template <class... Y>
+inline constexpr bool is_also_into<also_into<Y...>> = true;
+
+/// The columns alongside, by the names that the kernel gives them in `columns`.
+template <class Kernel, std::size_t K, class X>
+ZERMELO_INLINE auto named_column(X& x) {
+  if constexpr (requires { x.tensor; })
+    return x;
+  else if constexpr (requires { Kernel::columns[0]; })
+    return named(Kernel::columns[K], x);
+  else
+    return named("alongside", x);
+}
+template <class Kernel, class... X>
+ZERMELO_INLINE auto columns_of(const alongside<X...>& o) {
+  if constexpr (requires { Kernel::columns[0]; })
+    static_assert(sizeof(Kernel::columns) / sizeof(Kernel::columns[0]) == sizeof...(X),
+                  "zermelo: alongside gives as many columns as the kernel names in its `columns`");
+  return [&]<std::size_t... K>(std::index_sequence<K...>) {
+    return std::tuple(named_column<Kernel, K>(std::get<K>(o.columns))...);
+  }(std::index_sequence_for<X...>{});
+}
+template <class Kernel, class O>
+ZERMELO_INLINE std::tuple<> columns_of(const O&) {
+  return {};
+}
+template <class... Y>
+ZERMELO_INLINE auto also_of(const also_into<Y...>& o) {
+  return std::apply([](auto&... y) { return std::tuple(named("also_into", y)...); }, o.columns);
+}
+template <class O>
+ZERMELO_INLINE std::tuple<> also_of(const O&) {
+  return {};
+}
+
+/// References to all that tuples hold, one after another.
+template <class... Tuples>
+ZERMELO_INLINE auto tied(Tuples&... tuples) {
+  return std::tuple_cat(std::apply([](auto&... x) { return std::tie(x...); }, tuples)...);
+}
 
 }  // namespace detail
 
@@ -206,17 +441,20 @@ inline namespace ZERMELO_ISA {
 
 /// A loss over pairs, its gradients and its sums, in one pass.
 ///
-///   a = chosen − reference_chosen,   b = rejected − reference_rejected,   h = a/n_w − b/n_l
-///   losses = w·ℓ(h),   grad_chosen = w·ℓ′(h)/n_w,   grad_rejected = −w·ℓ′(h)/n_l
+///   a = chosen − reference_chosen,   b = rejected − reference_rejected
+///   losses = w·ℓ(a, b),   grad_chosen = w·∂ℓ/∂a,   grad_rejected = w·∂ℓ/∂b
 ///
-/// kernel                a loss of the margin: kernel(h) → value_slope; see alignment/
+/// For a loss of the margin, ℓ(h) with h = a/n_w − b/n_l, the gradients are w·ℓ′(h)/n_w and −w·ℓ′(h)/n_l.
+///
+/// kernel                a loss of the margin, of both log-ratios or of all of a pair (above); see alignment/
 /// chosen, rejected      [B]  log-probabilities under the policy, in nats
 /// reference_…           [B]  under the reference, or no_reference for both
 /// losses, grad_…        [B]  written; `discard` what is not wanted. Gradients are those of the sum of the losses
-/// options               weighted_by(w), normalised_by(n_w, n_l), counted_where(mask), in any order, each at most once
+/// options               weighted_by(w), normalised_by(n_w, n_l) or with_lengths(n_w, n_l), counted_where(mask),
+///                       alongside(columns…), also_into(outputs…), in any order, each at most once
 /// Errors: shape_error and domain_error naming tensor and position: NaN, +∞, a difference of equal infinities, weights that
-///         are negative or not finite, lengths that are not positive; parameters of the kernel. What a mask leaves out
-///         is never looked at, and its losses and gradients are zero.
+///         are negative or not finite, lengths that are not positive; what the kernel refuses; its parameters. What a mask
+///         leaves out is never looked at, and its losses and gradients are zero.
 /// Returns pair_sums; under a device policy that writes into a record, a device_result of them.
 /// Cost: one pass, memory-bound.
 template <execution P, class Kernel, tensor C, tensor R, class RC, class RR, class L, class GC, class GR,
@@ -229,30 +467,53 @@ auto pair_loss(P&& policy, const Kernel& kernel, const C& chosen, const R& rejec
                                    detail::references_of("reference_rejected", reference_rejected));
   auto weights = std::tuple_cat(std::tuple<>(), detail::weights_of(options)...);
   auto lengths = std::tuple_cat(std::tuple<>(), detail::lengths_of(options)...);
+  auto columns = std::tuple_cat(std::tuple<>(), detail::columns_of<Kernel>(options)...);
+  auto also = std::tuple_cat(std::tuple<>(), detail::also_of(options)...);
   const auto masks = std::tuple_cat(std::tuple<>(), detail::masks_of(options)...);
   constexpr std::size_t with_references = std::tuple_size_v<decltype(references)>;
   constexpr std::size_t with_weights = std::tuple_size_v<decltype(weights)>;
   constexpr std::size_t with_lengths = std::tuple_size_v<decltype(lengths)>;
+  constexpr std::size_t with_columns = std::tuple_size_v<decltype(columns)>;
+  constexpr std::size_t with_also = std::tuple_size_v<decltype(also)>;
+  constexpr std::size_t with_masks = std::tuple_size_v<decltype(masks)>;
+  constexpr std::size_t lists =
+      (std::size_t{0} + ... + (detail::is_alongside<Options> || detail::is_also_into<Options> ? 1 : 0));
   static_assert(with_references != 1, "zermelo: give both references, or no_reference twice");
-  static_assert(with_weights <= 1 && with_lengths <= 2 && std::tuple_size_v<decltype(masks)> <= 1,
+  static_assert(with_weights <= 1 && with_lengths <= 2 && with_masks <= 1 &&
+                    (0 + ... + (detail::is_alongside<Options> ? 1 : 0)) <= 1 &&
+                    (0 + ... + (detail::is_also_into<Options> ? 1 : 0)) <= 1,
                 "zermelo: an option of pair_loss is given twice");
-  static_assert(with_weights + with_lengths / 2 + std::tuple_size_v<decltype(masks)> == sizeof...(Options),
-                "zermelo: options of pair_loss are weighted_by, normalised_by and counted_where");
+  static_assert(
+      with_weights + with_lengths / 2 + with_masks + lists == sizeof...(Options),
+      "zermelo: options of pair_loss are weighted_by, normalised_by, with_lengths, counted_where, alongside and "
+      "also_into");
+  static_assert(
+      !requires { Kernel::columns[0]; } || with_columns > 0,
+      "zermelo: this kernel reads columns beside the log-ratios: give them by alongside(…)");
+  constexpr auto use = with_lengths == 0                                    ? detail::length_use::none
+                       : (detail::divides_lengths<Options> || ... || false) ? detail::length_use::divides
+                                                                            : detail::length_use::given;
   named<const C> first("chosen", chosen);
   named<const R> second("rejected", rejected);
-  auto all = std::tuple_cat(std::tie(first, second), std::apply([](auto&... x) { return std::tie(x...); }, references),
-                            std::apply([](auto&... x) { return std::tie(x...); }, weights),
-                            std::apply([](auto&... x) { return std::tie(x...); }, lengths));
-  const detail::pair_kernel<Kernel, (with_references > 0), (with_weights > 0), (with_lengths > 0)> pair{kernel};
+  named to_losses("losses", losses);
+  named to_chosen("grad_chosen", grad_chosen);
+  named to_rejected("grad_rejected", grad_rejected);
+  const detail::pair_kernel<Kernel, (with_references > 0), (with_weights > 0), use, with_columns, (with_also > 0)> pair{
+      kernel};
   const auto sums = std::apply(
       [&](auto&... in) {
         return std::apply(
-            [&](const auto&... mask) {
-              return map_reduce(policy, pair, inputs(in...), outputs(losses, grad_chosen, grad_rejected), mask...);
+            [&](auto&... beside) {
+              return std::apply(
+                  [&](const auto&... mask) {
+                    return map_reduce(policy, pair, inputs(first, second, in...),
+                                      outputs(to_losses, to_chosen, to_rejected, beside...), mask...);
+                  },
+                  masks);
             },
-            masks);
+            also);
       },
-      all);
+      detail::tied(references, weights, lengths, columns));
   return detail::conclude(sums, detail::to_pair_sums{});
 }
 
