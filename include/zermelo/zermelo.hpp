@@ -13,6 +13,7 @@
 #include "core/execution/policy.hpp"
 #include "core/execution/threads.hpp"
 #include "core/graph.hpp"
+#include "core/half.hpp"
 #include "core/lanes.hpp"
 #include "core/laplacian.hpp"
 #include "core/links.hpp"

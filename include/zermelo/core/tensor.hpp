@@ -121,9 +121,14 @@ concept is_tensor_view = requires(const X& x) {
   x.element(std::int64_t{});
 };
 
+/// What is only stored and not computed with says what it is read as: bfloat16 and float16, of half.hpp.
+template <class T>
+concept stored_number = requires { typename T::stored_number; };
+
 template <class P>
 concept pointer_to_numbers = std::is_pointer_v<P> && (std::is_arithmetic_v<std::remove_pointer_t<P>> ||
-                                                      std::is_enum_v<std::remove_pointer_t<P>>);
+                                                      std::is_enum_v<std::remove_pointer_t<P>> ||
+                                                      stored_number<std::remove_pointer_t<P>>);
 
 template <class X>
 concept eigen_like = requires(const X& x) {
@@ -251,14 +256,14 @@ struct tensor_traits<X> {
 };
 
 template <class T, std::size_t N>
-  requires std::is_arithmetic_v<T> || std::is_enum_v<T>
+  requires detail::pointer_to_numbers<T*>
 struct tensor_traits<T[N]> {
   static constexpr bool enabled = true;
   ZERMELO_FN static constexpr auto view(T (&x)[N]) { return vector_view(x, static_cast<std::int64_t>(N)); }
 };
 
 template <class T, std::size_t M, std::size_t N>
-  requires std::is_arithmetic_v<T> || std::is_enum_v<T>
+  requires detail::pointer_to_numbers<T*>
 struct tensor_traits<T[M][N]> {
   static constexpr bool enabled = true;
   ZERMELO_FN static constexpr auto view(T(&x)[M][N]) {
