@@ -93,6 +93,8 @@ struct beat_the_mean {
         duels_[a] += focal_duels[detail::at(active[a] * arms + j)];
       }
   }
+  /// What the counts say now; share [active] written. Errors: domain_error for counts and arms that make no sense.
+  ZERMELO_INLINE beat_the_mean_test test(std::vector<double>& share) const;
   template <draw_source D>
   ZERMELO_INLINE duel next_pair(D& draws) {
     std::size_t focus = 0;
@@ -140,5 +142,25 @@ struct beat_the_mean {
  private:
   std::vector<double> wins_ = {}, duels_ = {}, share_ = {};  // of the active arms
 };
+
+ZERMELO_INLINE beat_the_mean_test beat_the_mean::test(std::vector<double>& share) const {
+  parameters.require_valid();
+  if (active.empty()) throw shape_error("active", "is empty; the last arm never leaves");
+  if (focal_wins.size() != detail::at(arms * arms) || focal_duels.size() != focal_wins.size())
+    throw shape_error("focal_wins", "wins and duels are matrices of " + std::to_string(arms) + "² counts");
+  for (std::size_t k = 0; k < focal_wins.size(); ++k)
+    if (!(focal_wins[k] >= 0 && focal_wins[k] <= focal_duels[k] && is_finite(focal_duels[k])))
+      throw domain_error("focal_wins", static_cast<std::int64_t>(k), "wins lie between 0 and the number of duels");
+  std::vector<double> wins(active.size(), 0.0), duels(active.size(), 0.0);
+  share.assign(active.size(), 0.5);
+  for (std::size_t a = 0; a < active.size(); ++a)
+    for (const std::int64_t j : active) {
+      detail::require_arm("active", active[a], arms);
+      detail::require_arm("active", j, arms);
+      wins[a] += focal_wins[detail::at(active[a] * arms + j)];
+      duels[a] += focal_duels[detail::at(active[a] * arms + j)];
+    }
+  return test_means(parameters, arms, wins, duels, share);
+}
 
 }  // namespace zermelo::inline v1::bandit

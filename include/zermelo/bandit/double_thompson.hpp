@@ -82,11 +82,26 @@ struct double_thompson {
   std::vector<double> sampled_ = {}, second_ = {};
 };
 
+namespace detail::inline ZERMELO_ISA {
+
+inline void require_chances(const char* name, std::span<const double> p) {
+  for (std::size_t k = 0; k < p.size(); ++k)
+    if (!(p[k] >= 0 && p[k] <= 1))
+      throw domain_error(name, static_cast<std::int64_t>(k),
+                         "a probability lies in [0, 1], got " + zermelo::detail::text(p[k]));
+}
+
+}  // namespace detail::inline ZERMELO_ISA
+
 inline namespace ZERMELO_ISA {
 
 /// #{j ≠ i: θᵢⱼ > ½} for every arm of a sampled tournament θ [n, n], θᵢⱼ + θⱼᵢ = 1.   counts [n] written.
+/// Errors: shape_error; domain_error for θ outside [0, 1] or NaN.
 inline void sampled_copeland(std::span<const double> theta, std::span<std::int64_t> counts) {
   const std::int64_t n = static_cast<std::int64_t>(counts.size());
+  if (theta.size() != counts.size() * counts.size())
+    throw shape_error("theta", std::to_string(theta.size()) + " draws, expected " + std::to_string(n) + "²");
+  detail::require_chances("theta", theta);
   for (std::int64_t i = 0; i < n; ++i) {
     counts[detail::at(i)] = 0;
     for (std::int64_t j = 0; j < n; ++j) counts[detail::at(i)] += j != i && theta[detail::at(i * n + j)] > 0.5 ? 1 : 0;
@@ -134,8 +149,12 @@ inline std::int64_t least_regret_per_information(std::span<const double> theta, 
 }
 
 /// D-TS's second arm, given the first and θ² [n], of which the first arm's is ½: argmax over {i: Lᵢ,first ≤ ½}.
+/// Errors: domain_error for an arm out of range, t < 1, or θ outside [0, 1].
 inline std::int64_t double_thompson_second_arm(const confidence_bounds& b, const duel_tally& tally, std::int64_t t,
                                                std::int64_t first, std::span<const double> theta) {
+  detail::require_arm("first", first, tally.items);
+  detail::require_clock(t);
+  detail::require_chances("theta", theta);
   const double s = b.scale(t);
   std::int64_t best = first;
   double most = -1;

@@ -136,8 +136,12 @@ inline std::int64_t rmed2_opponent(const duel_tally& tally, std::int64_t winner,
 }
 
 /// {j: Iⱼ − min I ≤ ln t + f}, ascending: arms that may still beat everyone.
+/// Errors: domain_error for t < 1, or f that is negative or not finite.
 inline std::vector<std::int64_t> plausible_arms(std::span<const double> evidence, std::int64_t t, double f) {
   const auto n = static_cast<std::int64_t>(evidence.size());
+  if (t < 1) throw domain_error("t", domain_error::whole, "rounds count from one, got " + std::to_string(t));
+  if (!is_finite(f) || f < 0)
+    throw domain_error("f", domain_error::whole, "must be finite and not negative, got " + zermelo::detail::text(f));
   const double limit = evidence[detail::at(detail::index_of_least(evidence, n))] + log(static_cast<double>(t)) + f;
   std::vector<std::int64_t> arms;
   for (std::int64_t j = 0; j < n; ++j)

@@ -59,6 +59,8 @@ struct regret_curves {
   std::int64_t repetitions = 0;
   std::vector<double> cumulative = {};  ///< [repetitions, c]
 
+  /// c
+  ZERMELO_INLINE std::int64_t count() const { return static_cast<std::int64_t>(rounds.size()); }
   ZERMELO_INLINE double at(std::int64_t repetition, std::int64_t k) const {
     return cumulative[detail::at(repetition) * rounds.size() + detail::at(k)];
   }
