@@ -47,6 +47,7 @@
 #include "core/value.hpp"
 #include "game/anchor_step.hpp"
 #include "game/gaps.hpp"
+#include "game/matrix_game.hpp"
 #include "game/preference_operator.hpp"
 #include "game/simplex_projection.hpp"
 #include "io/battles.hpp"
