@@ -20,6 +20,7 @@
 #include "comparison_graph.hpp"
 #include "detail/comparison_rows.hpp"
 #include "detail/maximise.hpp"
+#include "detail/resident_rows.hpp"
 #include "fit.hpp"
 #include "outcome.hpp"
 #include "priors.hpp"
@@ -101,6 +102,25 @@ void require_maximum(P&& policy, const comparison_rows& rows) {
                    std::move(components));
 }
 
+/// Rows where the policy works, and the policy of what is decided on the host.
+template <host_policy P>
+const comparison_rows& placed_rows(P&&, const comparison_rows& rows) {
+  return rows;
+}
+template <device_policy P>
+auto placed_rows(const P& policy, const comparison_rows& rows) {
+  static_assert(!device_policy_traits<P>::records,
+                "zermelo: a fit waits for its iterations; pass the policy itself, not policy.into(record)");
+  return resident_rows<P>(policy, rows);
+}
+template <execution P>
+ZERMELO_INLINE decltype(auto) host_side(const P& policy) {
+  if constexpr (host_policy<P>)
+    return policy;
+  else
+    return simd{};
+}
+
 /// Where an item stands in a list of components.
 struct component_place {
   std::int64_t component, position;
@@ -160,7 +180,9 @@ inline namespace ZERMELO_ISA {
 /// Errors: not_identifiable (islands), no_maximum (connected, but not strongly) unless fitted by components;
 ///         domain_error for parameters, and for a method that has no step for the prior.
 /// Cost: one iteration is one pass over the pairs; Newton adds items³/3 (up to 1000 items) or conjugate gradients.
-template <host_policy P>
+/// On a device (policy `cuda`) the graph is copied there and stays for the fit; Newton solves by conjugate gradients there, and
+/// the sweeps that move one item after another are refused. Whether a maximum exists is decided on the host.
+template <execution P>
 bradley_terry_fit fit(P&& policy, const bradley_terry& model, const comparison_graph& graph,
                       const fit_parameters& parameters = {}) {
   require_valid(model.prior);
@@ -198,9 +220,11 @@ bradley_terry_fit fit(P&& policy, const bradley_terry& model, const comparison_g
       return whole;
     }
   }
-  if (needs_connection) detail::require_maximum(policy, rows);
+  if (needs_connection) detail::require_maximum(detail::host_side(policy), rows);
 
-  const detail::likelihood<logistic> objective{.rows = rows, .link = {}, .prior = model.prior};
+  const auto& placed = detail::placed_rows(policy, rows);
+  const detail::likelihood<logistic, std::remove_cvref_t<decltype(placed)>> objective{
+      .rows = placed, .link = {}, .prior = model.prior};
   detail::optimum best = detail::maximise(policy, objective, parameters);
   bradley_terry_fit result;
   result.strength = std::move(best.theta);
@@ -209,9 +233,12 @@ bradley_terry_fit fit(P&& policy, const bradley_terry& model, const comparison_g
   result.convergence = best.convergence;
   result.certificate = best.certificate;
   // With pseudo-counts the battles that were fought are told apart from those that were added.
-  result.log_likelihood =
-      -(pair_games > 0 ? detail::negative_log_likelihood(policy, detail::rows_of(graph), logistic{}, result.strength)
-                       : best.data_value);
+  if (pair_games > 0) {
+    const detail::comparison_rows fought = detail::rows_of(graph);
+    best.data_value =
+        detail::negative_log_likelihood(policy, detail::placed_rows(policy, fought), logistic{}, result.strength);
+  }
+  result.log_likelihood = -best.data_value;
   return result;
 }
 

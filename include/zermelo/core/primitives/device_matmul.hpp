@@ -16,6 +16,7 @@
 #include <string>
 #include <type_traits>
 
+#include "../detail/cuda/array.hpp"
 #include "../detail/cuda/blocks.hpp"
 #include "../error.hpp"
 #include "../execution/default_policy.hpp"
@@ -321,9 +322,6 @@ void matvec(const A& a, const X& x, Y&& y, double alpha = 1) {
 class device_cholesky {
  public:
   ZERMELO_INLINE explicit device_cholesky(const cuda& policy) : policy_(&policy) {}
-  device_cholesky(const device_cholesky&) = delete;
-  device_cholesky& operator=(const device_cholesky&) = delete;
-  ZERMELO_INLINE ~device_cholesky() { release(); }
 
   /// Factors a [n, n] of double, any strides, of which the lower triangle is read. False if A is not positive definite in
   /// this precision; then nothing can be solved. Waits.   Errors: shape_error.   Cost: n³/3 multiplications.
@@ -337,20 +335,21 @@ class device_cholesky {
     const std::int64_t n = matrix.shape[0];
     detail::require_extent_on_device("a", matrix.shape[1], n, "columns");
     if (n > (std::numeric_limits<int>::max)()) throw shape_error("a", std::to_string(n) + " rows are too many");
-    reserve(n);
+    n_ = n;
     if (n == 0) return true;
-    detail::pack_on_device(*policy_, matrix, factor_);
+    if (n * n > factor_.size()) factor_ = detail::device_array<double>(*policy_, n * n);
+    detail::pack_on_device(*policy_, matrix, factor_.data());
     const cusolverDnHandle_t handle = solver();
     int work = 0;
     // Row after row, the lower triangle is for cuSOLVER the upper one of columns.
-    detail::require_cusolver(cusolverDnDpotrf_bufferSize(handle, CUBLAS_FILL_MODE_UPPER, static_cast<int>(n), factor_,
-                                                         static_cast<int>(n), &work),
+    detail::require_cusolver(cusolverDnDpotrf_bufferSize(handle, CUBLAS_FILL_MODE_UPPER, static_cast<int>(n),
+                                                         factor_.data(), static_cast<int>(n), &work),
                              "asking for the memory of a factorisation");
     detail::scratch_layout layout;
     const std::size_t work_at = layout.add<double>(work), info_at = layout.add<int>(1);
     const detail::device_scratch<cuda> scratch(*policy_, layout);
     int* const info = scratch.at<int>(info_at);
-    detail::require_cusolver(cusolverDnDpotrf(handle, CUBLAS_FILL_MODE_UPPER, static_cast<int>(n), factor_,
+    detail::require_cusolver(cusolverDnDpotrf(handle, CUBLAS_FILL_MODE_UPPER, static_cast<int>(n), factor_.data(),
                                               static_cast<int>(n), scratch.at<double>(work_at), work, info),
                              "a factorisation");
     int failed = 0;
@@ -372,8 +371,8 @@ class device_cholesky {
     const std::size_t info_at = layout.add<int>(1);
     const detail::device_scratch<cuda> scratch(*policy_, layout);
     detail::require_cusolver(
-        cusolverDnDpotrs(solver(), CUBLAS_FILL_MODE_UPPER, static_cast<int>(n_), 1, factor_, static_cast<int>(n_),
-                         v.data, static_cast<int>(n_), scratch.at<int>(info_at)),
+        cusolverDnDpotrs(solver(), CUBLAS_FILL_MODE_UPPER, static_cast<int>(n_), 1, factor_.data(),
+                         static_cast<int>(n_), v.data, static_cast<int>(n_), scratch.at<int>(info_at)),
         "solving a system");
   }
 
@@ -385,28 +384,10 @@ class device_cholesky {
     detail::require_cusolver(cusolverDnSetStream(handle, policy_->stream()), "setting the stream");
     return handle;
   }
-  ZERMELO_INLINE void reserve(std::int64_t n) {
-    n_ = n;
-    if (n <= capacity_) return;
-    release();
-    const auto& resource = policy_->resource();
-    void* memory = nullptr;
-    detail::require_cuda(resource.allocate(resource.context, &memory, static_cast<std::size_t>(n * n) * sizeof(double),
-                                           policy_->stream()),
-                         "allocating a factor");
-    factor_ = static_cast<double*>(memory);
-    capacity_ = n;
-  }
-  ZERMELO_INLINE void release() {
-    const auto& resource = policy_->resource();
-    if (factor_) static_cast<void>(resource.deallocate(resource.context, factor_, policy_->stream()));
-    factor_ = nullptr;
-    capacity_ = 0;
-  }
 
   const cuda* policy_;
-  double* factor_ = nullptr;
-  std::int64_t n_ = 0, capacity_ = 0;
+  detail::device_array<double> factor_;
+  std::int64_t n_ = 0;
 };
 
 }  // namespace zermelo::inline v1

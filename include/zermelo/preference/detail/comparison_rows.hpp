@@ -37,6 +37,8 @@ struct comparison_rows {
   ZERMELO_INLINE std::int64_t opponent(std::int64_t i, std::int64_t e) const {
     return full() ? e - i * stride : opponents[static_cast<std::size_t>(e)];
   }
+  /// Length of strengths that a sweep over full rows may read.
+  ZERMELO_INLINE std::int64_t padded_items() const { return full() ? stride : items; }
   ZERMELO_INLINE std::int64_t entries() const { return static_cast<std::int64_t>(wins.size()); }
 };
 
@@ -53,6 +55,34 @@ struct win_graph {
     return (reversed ? rows->losses : rows->wins)[static_cast<std::size_t>(e)] > 0;
   }
 };
+
+/// What a sweep is asked for besides the two sides of the balance. Values cost a logarithm a pair.
+struct wanted {
+  bool value = false;
+  bool curvature = false;  ///< vᵢⱼ, the Hessian's −Hᵢⱼ, of every pair
+};
+
+/// What the battles of a pair, or those of a row, say of an item at the current strengths.
+template <class V>
+struct row_sums_of {
+  V value = V(0);      ///< cost of the wins, if wanted
+  V won = V(0);        ///< Σ wins · pull: what pulls the item up
+  V lost = V(0);       ///< Σ losses · pull: what pulls it down; the gradient is lost − won
+  V curvature = V(0);  ///< Σ of the pairs' curvatures: the diagonal of the Hessian
+};
+using row_sums = row_sums_of<double>;
+
+/// Of a pair, whose strengths differ by d.
+template <wanted Want, class Link, class V>
+ZERMELO_FN row_sums_of<V> pair_sums(Link link, V d, V wins, V losses) {
+  const link_terms<V> t = link(d);
+  V value = V(0);
+  if constexpr (Want.value) value = wins * t.win_value;
+  return {.value = value,
+          .won = wins * t.win_pull,
+          .lost = losses * t.loss_pull,
+          .curvature = wins * t.win_curvature + losses * t.loss_curvature};
+}
 
 inline namespace ZERMELO_ISA {
 
@@ -113,20 +143,6 @@ inline comparison_rows rows_of(const comparison_graph& g, double pair_games = 0)
   return r;
 }
 
-/// What a row's battles say of its item at the current strengths.
-struct row_sums {
-  double value = 0;      ///< cost of the row's wins, if wanted
-  double won = 0;        ///< Σ wins · pull: what pulls the item up
-  double lost = 0;       ///< Σ losses · pull: what pulls it down; the gradient is lost − won
-  double curvature = 0;  ///< Σ of the pairs' curvatures: the diagonal of the Hessian
-};
-
-/// What a sweep is asked for besides the two sides of the balance. Values cost a logarithm a pair.
-struct wanted {
-  bool value = false;
-  bool curvature = false;  ///< vᵢⱼ, the Hessian's −Hᵢⱼ, of every pair
-};
-
 /// One row: sums over its opponents.
 template <class V, wanted Want, class Link>
 ZERMELO_INLINE row_sums sweep_row(const comparison_rows& rows, Link link, const double* theta, std::int64_t i,
@@ -135,13 +151,12 @@ ZERMELO_INLINE row_sums sweep_row(const comparison_rows& rows, Link link, const 
   V value(0.0), won(0.0), lost(0.0), bent(0.0);
   const V own(theta[i]);
   const auto take = [&](V other, V wins, V losses) ZERMELO_LAMBDA_INLINE {
-    const link_terms<V> t = link(own - other);
-    if constexpr (Want.value) value = value + wins * t.win_value;
-    won = won + wins * t.win_pull;
-    lost = lost + losses * t.loss_pull;
-    const V v = wins * t.win_curvature + losses * t.loss_curvature;
-    bent = bent + v;
-    return v;
+    const row_sums_of<V> t = pair_sums<Want>(link, own - other, wins, losses);
+    if constexpr (Want.value) value = value + t.value;
+    won = won + t.won;
+    lost = lost + t.lost;
+    bent = bent + t.curvature;
+    return t.curvature;
   };
   const double* w = rows.wins.data();
   const double* l = rows.losses.data();
@@ -190,13 +205,12 @@ double sweep_short_rows(const comparison_rows& rows, Link link, const double* th
   }
   V value(0.0);
   const auto take = [&](std::int64_t e, V d, V wins, V losses) ZERMELO_LAMBDA_INLINE {
-    const link_terms<V> t = link(d);
-    if constexpr (Want.value) value = value + wins * t.win_value;
-    store(won + e, wins * t.win_pull);
-    store(lost + e, losses * t.loss_pull);
-    const V v = wins * t.win_curvature + losses * t.loss_curvature;
-    store(bent + e, v);
-    return v;
+    const row_sums_of<V> t = pair_sums<Want>(link, d, wins, losses);
+    if constexpr (Want.value) value = value + t.value;
+    store(won + e, t.won);
+    store(lost + e, t.lost);
+    store(bent + e, t.curvature);
+    return t.curvature;
   };
   std::int64_t e = 0;
   for (; e + width <= entries; e += width) {

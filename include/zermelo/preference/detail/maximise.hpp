@@ -12,7 +12,11 @@
 #include "../../core/certificate.hpp"
 #include "../../core/laplacian.hpp"
 #include "../../core/optimize.hpp"
+#if defined(__CUDACC__)
+#include "../../core/detail/dense_factor.hpp"  // nvcc warns of Eigen
+#else
 #include "../../core/primitives/solve.hpp"
+#endif
 #include "../fit.hpp"
 #include "../priors.hpp"
 #include "comparison_rows.hpp"
@@ -21,9 +25,9 @@
 namespace zermelo::inline v1::preference::detail {
 
 /// f(θ) = Σᵢⱼ Wᵢⱼ ψ(θᵢ − θⱼ) + Σᵢ penalty(θᵢ)
-template <class Link>
+template <class Link, class Rows = comparison_rows>
 struct likelihood {
-  const comparison_rows& rows;
+  const Rows& rows;
   Link link;
   strength_prior prior;
 
@@ -68,12 +72,12 @@ struct balance {
   std::vector<double> tiles;
 };
 
-template <wanted Want, class P, class Link>
-void evaluate(P&& policy, const likelihood<Link>& f, const std::vector<double>& theta, balance& at,
+template <wanted Want, class P, class Link, class Rows>
+void evaluate(P&& policy, const likelihood<Link, Rows>& f, const std::vector<double>& theta, balance& at,
               std::vector<double>* curvature = nullptr) {
   const auto n = static_cast<std::size_t>(f.rows.items);
   for (auto* v : {&at.won, &at.lost, &at.gradient, &at.diagonal}) v->resize(n);
-  if constexpr (Want.curvature) curvature->resize(f.rows.wins.size());
+  if constexpr (Want.curvature) curvature->resize(static_cast<std::size_t>(f.rows.entries()));
   at.data_value = sweep<Want>(
       policy, f.rows, f.link, theta.data(), Want.curvature ? curvature->data() : nullptr,
       [&](std::int64_t i, const row_sums& sums) {
@@ -98,9 +102,9 @@ void evaluate(P&& policy, const likelihood<Link>& f, const std::vector<double>& 
   for (const double g : at.gradient) at.gradient_norm = (std::max)(at.gradient_norm, std::abs(g));
 }
 
-template <class P, class Link>
-double negative_log_likelihood(P&& policy, const comparison_rows& rows, Link link, std::vector<double> theta) {
-  theta.resize(static_cast<std::size_t>(rows.full() ? rows.stride : rows.items), 0.0);
+template <class P, class Rows, class Link>
+double negative_log_likelihood(P&& policy, const Rows& rows, Link link, std::vector<double> theta) {
+  theta.resize(static_cast<std::size_t>(rows.padded_items()), 0.0);
   std::vector<double> tiles;
   return sweep<wanted{.value = true}>(
       policy, rows, link, theta.data(), nullptr, [](std::int64_t, const row_sums&) {}, tiles);
@@ -145,12 +149,28 @@ void dense_hessian(const likelihood<Link>& f, const balance& at, const std::vect
   }
 }
 
+#if defined(__CUDACC__)
+/// Stands in for zermelo::cholesky, which is made of Eigen.
+struct dense_cholesky {
+  std::vector<double> c;
+  std::int64_t n = 0;
+  bool factor(const std::vector<double>& a, std::int64_t rows) {
+    c = a, n = rows;
+    return zermelo::detail::cholesky_factor(c, n) < 0;
+  }
+  void solve(std::vector<double>& x) const { zermelo::detail::cholesky_solve(c, n, x); }
+};
+#else
+using dense_cholesky = cholesky;
+#endif
+
 /// Solves H δ = −gradient. Scratch for many steps on one graph.
+template <class Rows = comparison_rows>
 class newton_direction {
  public:
   /// False if H is not positive definite in this precision.
   template <class P, class Link>
-  bool find(P&& policy, const likelihood<Link>& f, const balance& at, const std::vector<double>& curvature,
+  bool find(P&& policy, const likelihood<Link, Rows>& f, const balance& at, const std::vector<double>& curvature,
             double accuracy, std::vector<double>& delta) {
     const auto n = static_cast<std::size_t>(f.rows.items);
     right_.resize(n);
@@ -179,18 +199,18 @@ class newton_direction {
   }
 
  private:
-  cholesky cholesky_;
+  dense_cholesky cholesky_;
   laplacian_solver laplacian_;
   std::vector<double> hessian_, right_, shift_;
 };
 
 /// Damped Newton from best.theta.
-template <class P, class Link>
-void newton(P&& policy, const likelihood<Link>& f, const fit_parameters& p, optimum& best) {
+template <class P, class Link, class Rows>
+void newton(P&& policy, const likelihood<Link, Rows>& f, const fit_parameters& p, optimum& best) {
   const std::int64_t n = f.rows.items;
   const std::int64_t limit = p.max_iterations > 0 ? p.max_iterations : 100;
   const double scale = best.certificate.scale;
-  newton_direction direction;
+  newton_direction<Rows> direction;
   balance at, next;
   std::vector<double> delta, curvature, trial = best.theta;
   evaluate<wanted{.value = true, .curvature = true}>(policy, f, best.theta, at, &curvature);
@@ -253,37 +273,42 @@ void newton(P&& policy, const likelihood<Link>& f, const fit_parameters& p, opti
 }
 
 /// How a sweep moves one item, as an addition to its log-strength.
-struct sweep_rule {
-  fit_method method;
-  const strength_prior* prior;
-
-  ZERMELO_INLINE double operator()(double theta, double total_wins, const row_sums& sums) const {
-    const prior_terms<double> p = terms_of(*prior, theta);
-    if (method == fit_method::mm || method == fit_method::mm_cyclic) {
-      const double expected = sums.lost - sums.won + total_wins;  // Σⱼ Nᵢⱼ pᵢⱼ
-      return std::log((total_wins + p.decided) / (expected + p.expected));
-    }
-    const double quotient = std::log((sums.won + p.won) / (sums.lost + p.lost));
-    return method == fit_method::newman_parallel ? quotient / 2 : quotient;
+template <class V>
+ZERMELO_FN V sweep_step(fit_method method, const prior_terms<V>& prior, V total_wins, V won, V lost) {
+  if (method == fit_method::mm || method == fit_method::mm_cyclic) {
+    const V expected = lost - won + total_wins;  // Σⱼ Nᵢⱼ pᵢⱼ
+    return log((total_wins + prior.decided) / (expected + prior.expected));
   }
-};
+  const V quotient = log((won + prior.won) / (lost + prior.lost));
+  return method == fit_method::newman_parallel ? V(0.5) * quotient : quotient;
+}
+
+inline bool moves_one_after_another(fit_method method) {
+  return method == fit_method::mm_cyclic || method == fit_method::newman;
+}
+
+inline std::int64_t limit_of_sweeps(const fit_parameters& p) {
+  return p.max_iterations > 0 ? p.max_iterations : 1'000'000;
+}
+
+/// [items] what MM divides by what is expected.
+inline std::vector<double> wins_of_items(const comparison_rows& rows) {
+  std::vector<double> wins(static_cast<std::size_t>(rows.items), 0.0);
+  for (std::int64_t i = 0; i < rows.items; ++i)
+    for (std::int64_t e = rows.begin(i); e < rows.end(i); ++e)
+      wins[static_cast<std::size_t>(i)] += rows.wins[static_cast<std::size_t>(e)];
+  return wins;
+}
 
 /// Sweeps from best.theta: one pass over the pairs moves every item once.
 template <class P, class Link>
 void sweeps(P&& policy, const likelihood<Link>& f, const fit_parameters& p, optimum& best) {
   using V = value_of<P, double>;
-  if (std::holds_alternative<gaussian_prior>(f.prior))
-    throw domain_error("method", domain_error::whole,
-                       "sweeps have no closed-form step for a Gaussian prior; use newton or lbfgs");
   const std::int64_t n = f.rows.items;
-  const std::int64_t limit = p.max_iterations > 0 ? p.max_iterations : 1'000'000;
+  const std::int64_t limit = limit_of_sweeps(p);
   const double target = p.tolerance * best.certificate.scale;
-  const bool cyclic = p.method == fit_method::mm_cyclic || p.method == fit_method::newman;
-  const sweep_rule rule{p.method, &f.prior};
-  std::vector<double> total_wins(static_cast<std::size_t>(n), 0.0);
-  for (std::int64_t i = 0; i < n; ++i)
-    for (std::int64_t e = f.rows.begin(i); e < f.rows.end(i); ++e)
-      total_wins[static_cast<std::size_t>(i)] += f.rows.wins[static_cast<std::size_t>(e)];
+  const bool cyclic = moves_one_after_another(p.method);
+  const std::vector<double> total_wins = wins_of_items(f.rows);
 
   balance at;
   std::vector<double> next = best.theta;
@@ -304,14 +329,15 @@ void sweeps(P&& policy, const likelihood<Link>& f, const fit_parameters& p, opti
       for (std::int64_t i = 0; i < n; ++i) {
         const auto item = static_cast<std::size_t>(i);
         const row_sums sums = sweep_row<V, wanted{}>(f.rows, f.link, best.theta.data(), i, nullptr);
-        seen = (std::max)(seen, std::abs(sums.lost - sums.won + terms_of(f.prior, best.theta[item]).slope));
-        best.theta[item] += rule(best.theta[item], total_wins[item], sums);
+        const prior_terms<double> prior = terms_of(f.prior, best.theta[item]);
+        seen = (std::max)(seen, std::abs(sums.lost - sums.won + prior.slope));
+        best.theta[item] += sweep_step(p.method, prior, total_wins[item], sums.won, sums.lost);
       }
     } else {
       for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) {
-        const prior_terms<double> prior = terms_of(f.prior, best.theta[i]);  // the balance has it; the rule adds it
-        const row_sums sums{.won = at.won[i] - prior.won, .lost = at.lost[i] - prior.lost};
-        next[i] = best.theta[i] + rule(best.theta[i], total_wins[i], sums);
+        const prior_terms<double> prior = terms_of(f.prior, best.theta[i]);  // the balance has it; the step adds it
+        next[i] =
+            best.theta[i] + sweep_step(p.method, prior, total_wins[i], at.won[i] - prior.won, at.lost[i] - prior.lost);
       }
       std::swap(best.theta, next);
     }
@@ -323,8 +349,8 @@ void sweeps(P&& policy, const likelihood<Link>& f, const fit_parameters& p, opti
   best.certificate.gradient_norm = at.gradient_norm;
 }
 
-template <class P, class Link>
-void by_lbfgs(P&& policy, const likelihood<Link>& f, const fit_parameters& p, optimum& best) {
+template <class P, class Link, class Rows>
+void by_lbfgs(P&& policy, const likelihood<Link, Rows>& f, const fit_parameters& p, optimum& best) {
   const auto n = static_cast<std::size_t>(f.rows.items);
   balance at;
   const auto objective = [&](std::span<const double> x, std::span<double> gradient) {
@@ -345,11 +371,11 @@ void by_lbfgs(P&& policy, const likelihood<Link>& f, const fit_parameters& p, op
   best.certificate.gradient_norm = at.gradient_norm;
 }
 
-template <class P, class Link>
-optimum maximise(P&& policy, const likelihood<Link>& f, const fit_parameters& p) {
+template <class P, class Link, class Rows>
+optimum maximise(P&& policy, const likelihood<Link, Rows>& f, const fit_parameters& p) {
   const std::int64_t n = f.rows.items;
   optimum best;
-  best.theta.assign(static_cast<std::size_t>(f.rows.full() ? f.rows.stride : n), 0.0);
+  best.theta.assign(static_cast<std::size_t>(f.rows.padded_items()), 0.0);
   std::copy(p.start.begin(), p.start.end(), best.theta.begin());
   if (f.sums_to_zero()) centre(best.theta, n);
   best.certificate.scale = gradient_scale(f.rows);
@@ -361,6 +387,9 @@ optimum maximise(P&& policy, const likelihood<Link>& f, const fit_parameters& p)
       by_lbfgs(policy, f, p, best);
       break;
     default:
+      if (std::holds_alternative<gaussian_prior>(f.prior))
+        throw domain_error("method", domain_error::whole,
+                           "sweeps have no closed-form step for a Gaussian prior; use newton or lbfgs");
       sweeps(policy, f, p, best);
       break;
   }
