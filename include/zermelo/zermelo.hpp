@@ -49,6 +49,7 @@
 #include "game/gaps.hpp"
 #include "game/matrix_game.hpp"
 #include "game/preference_operator.hpp"
+#include "game/regularized_equilibrium.hpp"
 #include "game/simplex_projection.hpp"
 #include "io/battles.hpp"
 #include "io/count.hpp"
