@@ -48,6 +48,7 @@
 #include "game/anchor_step.hpp"
 #include "game/gaps.hpp"
 #include "game/matrix_game.hpp"
+#include "game/max_entropy_nash.hpp"
 #include "game/preference_operator.hpp"
 #include "game/regularized_equilibrium.hpp"
 #include "game/simplex_projection.hpp"
