@@ -2,8 +2,8 @@
 #pragma once
 
 #include "../core/config.hpp"
-#include "../core/error.hpp"
 #include "../core/value.hpp"
+#include "detail/parameters.hpp"
 
 namespace zermelo::inline v1::alignment {
 
@@ -19,10 +19,7 @@ struct ipo {
     return {.value = gap * gap, .slope = V(2) * gap};
   }
 
-  ZERMELO_INLINE void require_valid() const {
-    if (!(tau > 0) || !is_finite(tau))
-      throw domain_error("tau", domain_error::whole, detail::text(tau) + ", expected a positive number");
-  }
+  ZERMELO_INLINE void require_valid() const { parameters::require_positive("tau", tau); }
 };
 
 }  // namespace zermelo::inline v1::alignment

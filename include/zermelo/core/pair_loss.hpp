@@ -140,7 +140,7 @@ ZERMELO_FN auto plain_result(const Result& r) {
 }
 
 template <class V, class... S, std::size_t... K>
-ZERMELO_FN auto scaled(V factor, const bundle<S...>& b, std::index_sequence<K...>) {
+ZERMELO_FN auto scaled([[maybe_unused]] V factor, [[maybe_unused]] const bundle<S...>& b, std::index_sequence<K...>) {
   return bundle<S...>((factor * get<K>(b))...);
 }
 
