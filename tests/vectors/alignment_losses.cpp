@@ -1,65 +1,103 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <zermelo/alignment/dpo.hpp>
-#include <zermelo/alignment/ipo.hpp>
-#include <zermelo/core/pair_loss.hpp>
+#include "alignment_losses.hpp"
 
-#include "conformance.hpp"
+#include <zermelo/alignment/cream.hpp>
+#include <zermelo/alignment/discopop.hpp>
+#include <zermelo/alignment/dpo.hpp>
+#include <zermelo/alignment/exo.hpp>
+#include <zermelo/alignment/gpo.hpp>
+#include <zermelo/alignment/ipo.hpp>
+#include <zermelo/alignment/mm_dpo.hpp>
+#include <zermelo/alignment/rdpo.hpp>
+#include <zermelo/alignment/slic.hpp>
 
 namespace {
 
-using namespace conformance;
-namespace zm = zermelo;
-
-constexpr const char* cluster = "alignment-losses";
-
-/// A loss of the margin over the pairs of a case. Rewards are `scale` times the log-ratios.
-results pairs(const inputs& in, const auto& policy, const auto& kernel, double scale) {
-  const auto chosen = in.vector("policy_chosen"), rejected = in.vector("policy_rejected");
-  const auto chosen_before = in.vector("ref_chosen"), rejected_before = in.vector("ref_rejected");
-  std::vector<double> losses(chosen.size()), for_chosen(chosen.size()), for_rejected(chosen.size());
-  const auto run = [&](const auto&... options) {
-    return zm::pair_loss(policy, kernel, chosen, rejected, chosen_before, rejected_before, losses, for_chosen,
-                         for_rejected, options...);
-  };
-  zm::pair_sums sums;
-  if (in.has("len_chosen")) {
-    const auto n = in.vector("len_chosen"), m = in.vector("len_rejected");
-    sums = run(zm::normalised_by(n, m));
-  } else {
-    sums = run();
-  }
-  std::vector<double> chosen_reward, rejected_reward, margin;
-  for (std::size_t k = 0; k < chosen.size(); ++k) {
-    chosen_reward.push_back(scale * (chosen[k] - chosen_before[k]));
-    rejected_reward.push_back(scale * (rejected[k] - rejected_before[k]));
-    margin.push_back(chosen_reward[k] - rejected_reward[k]);
-  }
-  return {{"losses", losses},
-          {"loss", sums.mean_over_pairs()},
-          {"grad_policy_chosen", for_chosen},
-          {"grad_policy_rejected", for_rejected},
-          {"chosen_rewards", chosen_reward},
-          {"rejected_rewards", rejected_reward},
-          {"margins", margin},
-          {"accuracy", sums.accuracy()}};
-}
-
-double number_or(const inputs& in, const char* name, double usual) { return in.has(name) ? in.number(name) : usual; }
+using namespace alignment_losses;
 
 const auto by_dpo = [](const inputs& in, auto&& policy) {
-  const double beta = number_or(in, "beta", 0.1);
-  return pairs(in, policy, zm::alignment::dpo{.beta = beta, .label_smoothing = number_or(in, "label_smoothing", 0)},
-               beta);
+  const double beta = in.number("beta", 0.1);
+  return pairs(in, policy, al::dpo{.beta = beta, .label_smoothing = in.number("label_smoothing", 0)}, beta);
 };
 const auto by_ipo = [](const inputs& in, auto&& policy) {
-  const double tau = number_or(in, "tau", 0.1);
-  return pairs(in, policy, zm::alignment::ipo{.tau = tau}, tau);
+  const double tau = in.number("tau", 0.1);
+  return pairs(in, policy, al::ipo{.tau = tau}, tau);
 };
-
 const method dpo{cluster, "dpo", by_dpo};
 const method cdpo{cluster, "cdpo", by_dpo};
-const method dpo_length_normalized{cluster, "dpo_length_normalized", by_dpo};
 const method ipo{cluster, "ipo", by_ipo};
-const method ipo_length_normalized{cluster, "ipo_length_normalized", by_ipo};
+
+const method dpo_length_normalized{cluster, "dpo_length_normalized", [](const inputs& in, auto&& policy) {
+                                     pair_inputs x(in);
+                                     return x.run(policy, al::dpo{.beta = in.number("beta")},
+                                                  zm::normalised_by(x.n, x.m));
+                                   }};
+const method ipo_length_normalized{cluster, "ipo_length_normalized", [](const inputs& in, auto&& policy) {
+                                     pair_inputs x(in);
+                                     return x.run(policy, al::ipo{.tau = in.number("tau", 0.1)},
+                                                  zm::normalised_by(x.n, x.m));
+                                   }};
+const method rdpo{cluster, "rdpo", [](const inputs& in, auto&& policy) {
+                    const double beta = in.number("beta", 0.1);
+                    return pairs(in, policy,
+                                 al::rdpo{.beta = beta, .label_smoothing = in.number("label_smoothing", 0.1)}, beta);
+                  }};
+const method dpo_hinge{cluster, "dpo_hinge", [](const inputs& in, auto&& policy) {
+                         const double beta = in.number("beta", 0.1);
+                         return pairs(in, policy, al::dpo_hinge{.beta = beta}, beta);
+                       }};
+const method slic_hf{cluster, "slic_hf", [](const inputs& in, auto&& policy) {
+                       pair_inputs x(in, false);
+                       const auto sft = in.vector("policy_sft");
+                       std::vector<double> for_sft(sft.size());
+                       auto r = x.run_without_reference(
+                           policy, al::slic_hf{.delta = in.number("delta", 1), .lambda = in.number("lam", 0.1)},
+                           zm::alongside(sft), zm::also_into(for_sft));
+                       r["grad_policy_sft"] = for_sft;
+                       return r;
+                     }};
+const method gpo_family{cluster, "gpo_family", [](const inputs& in, auto&& policy) {
+                          const double beta = in.number("beta", 0.1);
+                          const std::string f = in.text("f");
+                          using enum al::gpo_link;
+                          if (f == "logistic") return pairs(in, policy, al::gpo<logistic>{.beta = beta}, beta);
+                          if (f == "exponential") return pairs(in, policy, al::gpo<exponential>{.beta = beta}, beta);
+                          if (f == "hinge") return pairs(in, policy, al::gpo<hinge>{.beta = beta}, beta);
+                          if (f == "truncated_quadratic")
+                            return pairs(in, policy, al::gpo<truncated_quadratic>{.beta = beta}, beta);
+                          if (f == "squared") return pairs(in, policy, al::gpo<squared>{.beta = beta}, beta);
+                          if (f == "savage") return pairs(in, policy, al::gpo<savage>{.beta = beta}, beta);
+                          throw zm::domain_error("f", zm::domain_error::whole, f + ", expected the name of a link");
+                        }};
+const method exo_pair{cluster, "exo_pair", [](const inputs& in, auto&& policy) {
+                        const double beta = in.number("beta", 0.1);
+                        return pairs(in, policy,
+                                     al::exo_pair{.beta = beta, .label_smoothing = in.number("label_smoothing", 0.001)},
+                                     beta);
+                      }};
+const method discopop{cluster, "discopop", [](const inputs& in, auto&& policy) {
+                        const double beta = in.number("beta", 0.1);
+                        return pairs(in, policy,
+                                     al::discopop{.beta = beta, .discopop_tau = in.number("discopop_tau", 0.05)}, beta);
+                      }};
+const method cream_loss{cluster, "cream_loss", [](const inputs& in, auto&& policy) {
+                          const double beta = in.number("beta", 0.1);
+                          pair_inputs x(in);
+                          const auto consistency = in.vector("consistency");
+                          return with_rewards(in, policy, beta,
+                                              x.run(policy, al::cream{.beta = beta}, zm::alongside(consistency)));
+                        }};
+const method mm_dpo{
+    cluster, "mm_dpo", [](const inputs& in, auto&& policy) {
+      pair_inputs x(in);
+      const auto margin = in.vector("reward_margin");
+      std::vector<double> used(margin.size());
+      auto r = x.run(
+          policy,
+          al::mm_dpo{.beta = in.number("beta_ori", 0.1), .weight = in.number("w", 0.1), .rate = in.number("k", 0.5)},
+          zm::alongside(margin), zm::also_into(used));
+      r["beta_used"] = used;
+      return r;
+    }};
 
 }  // namespace
