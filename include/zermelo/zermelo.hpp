@@ -16,6 +16,8 @@
 #include "bandit/rmed.hpp"
 #include "bandit/rucb.hpp"
 #include "bandit/simulate_duels.hpp"
+#include "alignment/token_logprobs.hpp"
+#include "alignment/token_weights.hpp"
 #include "core/certificate.hpp"
 #include "core/config.hpp"
 #include "core/distributions.hpp"
