@@ -51,7 +51,7 @@ inline win_table random_wins(std::int64_t n, double density, int most, std::uint
   const auto games = [&] { return static_cast<double>(1 + zm::index_below(zm::random_bits(seed, 0, at++), most)); };
   for (std::int64_t i = 0; i < n; ++i)
     for (std::int64_t j = i + 1; j < n; ++j)
-      if (j == i + 1 || (i == 0 && j == n - 1) || zm::uniform(seed, 1, at) < density)
+      if (j == i + 1 || (i == 0 && j == n - 1) || zm::uniform(seed, 1, static_cast<std::uint64_t>(i * n + j)) < density)
         w(i, j) = games(), w(j, i) = games();
   return w;
 }

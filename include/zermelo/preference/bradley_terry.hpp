@@ -189,7 +189,8 @@ bradley_terry_fit fit(P&& policy, const bradley_terry& model, const comparison_g
   detail::require_valid(parameters, graph.items);
   const bool needs_connection = detail::is_shift_invariant(model.prior);
   const double pair_games = detail::pair_games(model.prior);
-  const detail::comparison_rows rows = detail::rows_of(graph, pair_games);
+  const detail::comparison_rows rows = detail::rows_of(
+      graph, pair_games, parameters.method == fit_method::newton ? detail::row_use::systems : detail::row_use::sweeps);
 
   if (parameters.existence == existence::by_component && needs_connection) {
     const auto components = strong_components(detail::win_graph{&rows});

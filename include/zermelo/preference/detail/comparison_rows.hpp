@@ -89,8 +89,24 @@ inline namespace ZERMELO_ISA {
 /// Above this many items rows are compressed, and linear systems solved by conjugate gradients.
 inline constexpr std::int64_t full_rows_limit = 1000;
 
+/// Below this share of pairs that met, sweeps are quicker over compressed rows than over full ones.
+inline constexpr double sparse_share = 0.3;
+
+/// What rows are for: systems, which dense ones are best for while there are few items, or sweeps alone.
+enum class row_use { systems, sweeps };
+
+inline bool is_sparse(const comparison_graph& g) {
+  std::int64_t met = 0;
+  for (std::int64_t i = 0; i < g.items; ++i)
+    for_each_opponent(g, i, [&](std::int64_t j, std::int64_t e) {
+      const pair_record one = record_at(g, i, j, e);
+      met += one.wins + one.losses + one.ties > 0;
+    });
+  return static_cast<double>(met) < sparse_share * static_cast<double>(g.items) * static_cast<double>(g.items);
+}
+
 /// `pair_games`/2 is added to both sides of every pair that met.
-inline comparison_rows rows_of(const comparison_graph& g, double pair_games = 0) {
+inline comparison_rows rows_of(const comparison_graph& g, double pair_games = 0, row_use use = row_use::systems) {
   comparison_rows r{.items = g.items};
   const std::int64_t n = g.items;
   const double extra = pair_games / 2;
@@ -100,7 +116,7 @@ inline comparison_rows rows_of(const comparison_graph& g, double pair_games = 0)
     return pair_record{.wins = one.wins + one.ties / 2 + (met ? extra : 0),
                        .losses = one.losses + one.ties / 2 + (met ? extra : 0)};
   };
-  if (n <= full_rows_limit) {
+  if (n <= full_rows_limit && (use == row_use::systems || !is_sparse(g))) {
     constexpr std::int64_t pad = ZERMELO_VECTOR_BYTES / 8;
     r.stride = (n + pad - 1) / pad * pad;
     r.own_wins.assign(static_cast<std::size_t>(n * r.stride), 0.0);
