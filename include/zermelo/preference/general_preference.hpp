@@ -61,7 +61,7 @@ struct score_regression {
   template <class V>
   ZERMELO_FN value_slope<V> operator()(V score) const {
     const V inverse = V(1 / temperature);
-    const V residual = score * inverse - V(target);
+    const V residual = (score - V(target * temperature)) * inverse;
     return {.value = V(0.5) * residual * residual, .slope = residual * inverse};
   }
   ZERMELO_INLINE void require_valid() const {
