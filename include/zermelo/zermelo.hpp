@@ -50,6 +50,8 @@
 #include "game/anchor_step.hpp"
 #include "game/gaps.hpp"
 #include "game/general_preference_operator.hpp"
+#include "game/hiring.hpp"
+#include "game/linear_program.hpp"
 #include "game/matrix_game.hpp"
 #include "game/max_entropy_nash.hpp"
 #include "game/preference_operator.hpp"

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <string>
+#include <zermelo/game/hiring.hpp>
+
+#include "conformance.hpp"
+
+namespace {
+
+using namespace conformance;
+using namespace zermelo::game;
+
+constexpr const char* cluster = "games";
+
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+/// "1,0"
+std::string key_of(const hiring_problem& p, std::int64_t b) {
+  std::string key;
+  for (std::int64_t i = 0; i < p.agents(); ++i) key += (i ? "," : "") + std::to_string(p.effort_of(b, i));
+  return key;
+}
+
+hiring_problem problem_of(const inputs& in) {
+  hiring_problem p{.efforts = in.integers("efforts"), .signals = in.integers("signals"), .prior = in.vector("prior")};
+  if (p.efforts.empty() || p.signals.size() != p.efforts.size())
+    throw zermelo::shape_error("signals", "as many as efforts");
+  const std::int64_t n = p.agents(), joint = p.signal_profiles(), states = p.states();
+  std::vector<std::int64_t> order(at(joint));
+  for (std::int64_t s = 0; s < joint; ++s) order[at(s)] = s;
+  if (in.has("signal_profile_order")) {
+    const matrix given = in.matrix("signal_profile_order", joint, n);
+    for (std::int64_t s = 0; s < joint; ++s) {
+      order[at(s)] = 0;
+      for (std::int64_t i = 0; i < n; ++i)
+        order[at(s)] = order[at(s)] * p.signals[at(i)] + static_cast<std::int64_t>(given.values[at(s * n + i)]);
+      if (order[at(s)] < 0 || order[at(s)] >= joint)
+        throw zermelo::domain_error("signal_profile_order", s, "no profile");
+    }
+  }
+  const json& law = in.raw("signal_law");
+  for (std::int64_t b = 0; b < p.profiles(); ++b) {
+    const json& rows = law.at(key_of(p, b));
+    for (std::int64_t theta = 0; theta < states; ++theta) {
+      std::vector<double> row(at(joint));
+      if (static_cast<std::int64_t>(rows.size()) != states ||
+          static_cast<std::int64_t>(rows[at(theta)].size()) != joint)
+        throw zermelo::shape_error("signal_law", "must have a row a state and a column a joint signal");
+      for (std::int64_t s = 0; s < joint; ++s) row[at(order[at(s)])] = rows[at(theta)][at(s)].get<double>();
+      p.law.insert(p.law.end(), row.begin(), row.end());
+    }
+  }
+  for (const json& costs : in.raw("cost")) p.cost.push_back(costs.get<std::vector<double>>());
+  p.utility = in.matrix("utility_action_state", {}, states).values;
+  p.payment_limit = in.number("M");
+  return p;
+}
+
+const method hiring_lp{cluster, "hiring_lp", [](const inputs& in) {
+                         const hiring_problem p = problem_of(in);
+                         const auto best = optimal_mechanism(p);
+                         if (best.outcome != program_outcome::optimal) throw zermelo::error("no optimum was found");
+                         if (deviation_gain(p, best) > 1e-9) throw zermelo::error("not incentive compatible");
+                         json decisions = json::object(), alone = json::object();
+                         for (std::int64_t b = 0; b < p.profiles(); ++b) {
+                           decisions[key_of(p, b)] = decision_value(p, b);
+                           if (!in.asks_for("value_if_only_this_profile")) continue;
+                           const auto m = optimal_mechanism(p, {.only_profile = b});
+                           alone[key_of(p, b)] =
+                               m.outcome == program_outcome::infeasible ? json(nullptr) : json(m.value);
+                         }
+                         return results{{"optimal_value", best.value},
+                                        {"decision_value_of_profile", decisions},
+                                        {"value_if_only_this_profile", alone}};
+                       }};
+
+}  // namespace
