@@ -141,7 +141,8 @@ struct comparison {
   std::vector<std::string> unknown;
 };
 
-/// Looks for all that is expected; what else was computed is ignored, and so are keys that begin with peer_.
+/// Looks for all that is expected; what else was computed is ignored, and so are keys that begin with peer_, notes,
+/// and exact values given as text.
 /// Whole numbers are equal or not if both sides give them as such; a null stands for NaN.
 comparison compare(const json& got, const json& expected, tolerance allowed);
 

@@ -71,6 +71,7 @@ TEST_CASE("what nobody asked for is ignored, what is not computed is unknown, wh
   CHECK(count({{"x", 1.0}}, {{"x", 1.0}, {"y", 2.0}}) == unknown);
   CHECK(count({{"x", {{"y", 1.0}}}}, {{"x", {{"y", 1.0}, {"z", 2.0}}}}) == unknown);
   CHECK(count({{"x", 1.0}}, {{"x", 1.0}, {"peer_choix", {1.0, 2.0}}}) == agree);
+  CHECK(count({{"x", 1.0}}, {{"x", 1.0}, {"note", "by hand"}, {"x_exact", "1"}, {"y_exact", {"1/2", "1/3"}}}) == agree);
 }
 
 TEST_CASE("a case fails if anything known does, and is unknown only if nothing does") {
