@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "catch.hpp"
@@ -145,6 +146,27 @@ TEST_CASE("the terms of the logistic function agree with each alone and add up")
     CHECK(t.complement == Approx(zm::sigmoid(-x)).epsilon(2.3e-16).margin(0));
     CHECK(t.sigmoid + t.complement == Approx(1).epsilon(4.5e-16));
   }
+}
+
+TEST_CASE("a logistic cross-entropy is the weighted sum of its two softplus terms, with the slope of a dual number") {
+  for (const double x : {-700.0, -30.0, -1.5, -1e-9, 0.0, 1e-300, 0.3, 4.0, 90.0, 700.0})
+    for (const auto& [p, q] : {std::pair{1.0, 0.0}, {0.0, 1.0}, {0.9, 0.1}, {0.5, 0.5}, {2.0, 3.0}, {1.5, -0.5}}) {
+      const auto got = zm::logistic_cross_entropy(x, p, q);
+      INFO(x << " with weights " << p << " and " << q);
+      const double size = std::abs(p) * zm::softplus(-x) + std::abs(q) * zm::softplus(x);
+      // Both sides are off by 2.3 ulp of softplus and a few roundings.
+      CHECK(std::abs(got.value - (p * zm::softplus(-x) + q * zm::softplus(x))) <= 2e-15 * size);
+      const double pull = std::abs(q) * zm::sigmoid(x) + std::abs(p) * zm::sigmoid(-x);
+      CHECK(std::abs(got.slope - (q * zm::sigmoid(x) - p * zm::sigmoid(-x))) <= 2e-15 * pull);
+      const auto moving = zm::logistic_cross_entropy(zm::dual<double>(x, 1), zm::dual<double>(p), zm::dual<double>(q));
+      CHECK(std::abs(moving.value.derivative - got.slope) <= 2e-15 * pull);
+    }
+  CHECK(zm::logistic_cross_entropy(infinity, 1.0, 0.0).value == 0);
+  CHECK(zm::logistic_cross_entropy(-infinity, 0.0, 1.0).value == 0);
+  CHECK(zm::logistic_cross_entropy(-infinity, 1.0, 0.0).value == infinity);
+  CHECK(zm::logistic_cross_entropy(-infinity, 1.0, 0.0).slope == -1);
+  CHECK(zm::logistic_cross_entropy(700.0, 1.0, 0.0).value == zm::exp(-700.0));
+  CHECK(std::isnan(zm::logistic_cross_entropy(not_a_number, 1.0, 0.0).value));
 }
 
 TEST_CASE("dual numbers differentiate every function twice") {

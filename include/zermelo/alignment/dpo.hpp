@@ -19,11 +19,8 @@ struct dpo {
 
   template <class V>
   ZERMELO_FN value_slope<V> operator()(V margin) const {
-    const V h = V(beta) * margin;
-    const V e = V(label_smoothing), rest = V(1 - label_smoothing);
-    const auto [cost, wrong, right] = softplus_sigmoid(-h);            // softplus(−h), σ(−h), σ(h)
-    return {.value = weighted(rest, cost) + weighted(e, softplus(h)),  // a zero weight silences an infinite term
-            .slope = V(beta) * (e * right - rest * wrong)};            // no cancellation: exact at |h| = 700
+    const auto [value, slope] = logistic_cross_entropy(V(beta) * margin, V(1 - label_smoothing), V(label_smoothing));
+    return {.value = value, .slope = V(beta) * slope};
   }
 
   ZERMELO_INLINE void require_valid() const {

@@ -156,4 +156,10 @@ ZERMELO_FN logistic_terms<dual<V>> softplus_sigmoid(dual<V> x) {
           detail::chain(t.complement, -curvature, x.derivative)};
 }
 
+template <class V>
+ZERMELO_FN value_slope<dual<V>> logistic_cross_entropy(dual<V> x, dual<V> p, dual<V> q) {
+  const dual<V> right = sigmoid(x), wrong = sigmoid(-x);
+  return {weighted(p, softplus(-x)) + weighted(q, softplus(x)), q * right - p * wrong};
+}
+
 }  // namespace zermelo::inline v1

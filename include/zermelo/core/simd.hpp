@@ -79,6 +79,9 @@ struct pack {
   typedef T native __attribute__((vector_size(N * sizeof(T))));
   static constexpr int size = N;
 
+  /// Lanes somewhere in an array. An assignment through this, unlike memcpy, keeps GCC from laying out packs in memory.
+  typedef T in_memory __attribute__((vector_size(N * sizeof(T)), aligned(sizeof(T)), may_alias));
+
   native lanes;
 
   pack() = default;
@@ -91,11 +94,7 @@ struct pack {
 
   // Memory. Pointers need no alignment beyond T's.
 
-  ZERMELO_INLINE static pack load(const T* from) {
-    pack x;
-    std::memcpy(&x.lanes, from, sizeof(native));
-    return x;
-  }
+  ZERMELO_INLINE static pack load(const T* from) { return pack(native(*reinterpret_cast<const in_memory*>(from))); }
   /// The first `count` numbers, 0 ≤ count ≤ N, and `fill` in the lanes behind them: for the tail of an array.
   ZERMELO_INLINE static pack load(const T* from, std::int64_t count, T fill) {
     T lane[N];
@@ -107,7 +106,7 @@ struct pack {
   ZERMELO_INLINE static pack gather(const T* base, const Index* index) {
     return gather(base, index, std::make_integer_sequence<int, N>{});
   }
-  ZERMELO_INLINE void store(T* to) const { std::memcpy(to, &lanes, sizeof(native)); }
+  ZERMELO_INLINE void store(T* to) const { *reinterpret_cast<in_memory*>(to) = lanes; }
   /// The first `count` lanes.
   ZERMELO_INLINE void store(T* to, std::int64_t count) const {
     T lane[N];

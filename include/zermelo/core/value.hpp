@@ -8,7 +8,12 @@
 
 // -ffast-math lets a compiler reassociate sums that were written to cancel exactly, which ruins logarithms in their first
 // digit. Where it is on, this keeps it away from a number in a register.
-#if (defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__)) && !defined(__CUDA_ARCH__)
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__)
+#define ZERMELO_DETAIL_RELAXED 1
+#else
+#define ZERMELO_DETAIL_RELAXED 0
+#endif
+#if ZERMELO_DETAIL_RELAXED && !defined(__CUDA_ARCH__)
 #if defined(__x86_64__) || defined(__i386__)
 #define ZERMELO_DETAIL_SETTLE(x) __asm__("" : "+x"(x))
 #elif defined(__aarch64__)
@@ -144,10 +149,14 @@ struct layout<double> {
 /// x == 0 then takes x for 0.
 template <real_value V>
 ZERMELO_FN mask_t<V> is_nan(V x) {
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
   using traits = value_traits<V>;
   using form = detail::layout<scalar_t<V>>;
   using bits = typename traits::bits;
   return traits::exceeds(traits::to_bits(traits::settle(x)) & bits(~form::sign), bits(form::infinity));
+#else
+  return x != x;
+#endif
 }
 
 /// Whether x is neither infinite nor NaN, by its bits: right under -ffast-math too.
@@ -326,6 +335,8 @@ ZERMELO_FN V not_a_number() {
 template <class V>
 struct exponential {
   V less_one, scale;
+  /// eˣ·2^offset. The product with a power of two is exact: there is one rounding, fused or not.
+  ZERMELO_FN V grown() const { return multiply_add(less_one, scale, scale); }
 };
 
 /// The number whose addition rounds to an integer, which then stands, with the bias of an exponent and `offset` added,
@@ -345,10 +356,15 @@ ZERMELO_FN exponential<V> reduce(V x, V magic) {
   using form = layout<scalar>;
   using bits = typename traits::bits;
   using constants = approximation_of<V>;
+  const V shifted = multiply_add(x, V(constants::log2_e), magic);
+  const bits rounded = traits::to_bits(shifted);
+#if ZERMELO_DETAIL_RELAXED
+  // The detour over the bits keeps -ffast-math from cancelling the rounding.
   constexpr auto unit = static_cast<typename form::word>((form::bias + form::fraction_bits)) << form::fraction_bits;
-  const bits rounded = traits::to_bits(multiply_add(x, V(constants::log2_e), magic));
-  // k = rounded − magic. The detour over the bits keeps -ffast-math from cancelling the rounding.
   const V k = traits::settle(traits::from_bits((rounded & bits(form::fraction)) | bits(unit)) - magic);
+#else
+  const V k = shifted - magic;
+#endif
   const V close = traits::settle(multiply_add(k, V(-constants::ln2_high), x));
   const V r = multiply_add(k, V(-constants::ln2_low), close);
   // The scale is a factor, not a sum of bits: what garbage a NaN leaves in it cannot hide the NaN.
@@ -367,7 +383,7 @@ template <real_value V>
 ZERMELO_FN V exp_nonpositive(V x) {
   using constants = approximation_of<V>;
   const auto e = reduce(x, V(rounder<scalar_t<V>>(constants::offset)));
-  return vanish(x, ((V(1) + e.less_one) * e.scale) * power_of_two<V>(-constants::offset));
+  return vanish(x, e.grown() * power_of_two<V>(-constants::offset));
 }
 
 /// log(1 + t) for 0 ≤ t ≤ 1 or NaN.
@@ -450,7 +466,7 @@ ZERMELO_FN V exp(V x) {
       x, select(low, V(detail::rounder<scalar>(constants::offset)), V(detail::rounder<scalar>(-constants::offset))));
   const V unscale =
       select(low, detail::power_of_two<V>(-constants::offset), detail::power_of_two<V>(constants::offset));
-  const V power = detail::vanish(x, ((V(1) + e.less_one) * e.scale) * unscale);
+  const V power = detail::vanish(x, e.grown() * unscale);
   return detail::keep_nan(x, select(x > V(constants::largest), detail::infinity<V>(), power));
 }
 
@@ -508,7 +524,7 @@ ZERMELO_FN V log1mexp(V x) {
   const V unscale = detail::power_of_two<V>(-constants::offset);
   const V power = e.scale * unscale;
   const V vanishing = multiply_add(-power, e.less_one, value_traits<V>::settle(V(1) - power));  // 1 − eˣ for x near 0
-  const V small = detail::vanish(x, ((V(1) + e.less_one) * e.scale) * unscale);                 // eˣ for x far below
+  const V small = detail::vanish(x, e.grown() * unscale);                                       // eˣ for x far below
   const mask_t<V> near = x > V(-constants::ln2_high);
   const V u = select(near, vanishing, V(1) - small);
   const mask_t<V> subnormal = u < detail::power_of_two<V>(1 - static_cast<int>(form::bias));
@@ -538,6 +554,23 @@ ZERMELO_FN logistic_terms<V> softplus_sigmoid(V x) {
   const mask_t<V> negative = x < V(0);
   return {detail::keep_nan(x, (max)(V(0), x) + detail::log1p_unit(t)),
           detail::keep_nan(x, select(negative, small, large)), detail::keep_nan(x, select(negative, large, small))};
+}
+
+/// The cross-entropy of σ(x) for weights p of success and q of failure, which need not add up to one, and its slope:
+///
+///   p·softplus(−x) + q·softplus(x),     q·σ(x) − p·σ(−x)
+///
+/// A zero weight silences an infinite term. One exponential, one logarithm and one division.
+template <real_value V>
+ZERMELO_FN value_slope<V> logistic_cross_entropy(V x, V p, V q) {
+  const V t = detail::exp_nonpositive(detail::negative_abs(x));
+  const V large = V(1) / (V(1) + t);
+  const mask_t<V> negative = x < V(0);
+  // (p + q)·log(1 + t) + pull·x,  (pull + push·t)/(1 + t)
+  const V pull = select(negative, -p, q), push = select(negative, q, -p);
+  const V straight = select(pull == V(0), V(0), pull * x);
+  return {detail::keep_nan(x, multiply_add(p + q, detail::log1p_unit(t), straight)),
+          detail::keep_nan(x, multiply_add(push, t, pull) * large)};
 }
 
 /// log(1 + eˣ).

@@ -231,6 +231,18 @@ struct bundle_size;
 template <class... S>
 struct bundle_size<bundle<S...>> : std::integral_constant<std::size_t, sizeof...(S)> {};
 
+/// What a kernel makes of one element, made in place: a copy would be one of many packs.
+template <class Kernel, class... X>
+ZERMELO_FN auto mapped_by(const Kernel& kernel, const X&... x) {
+  if constexpr (requires {
+                  kernel(x...).elements;
+                  kernel(x...).statistics;
+                })
+    return kernel(x...);
+  else
+    return mapped{bundle(kernel(x...)), bundle<>()};  // a bare value is one output
+}
+
 template <class Result>
 ZERMELO_FN auto as_mapped(const Result& r) {
   if constexpr (requires {

@@ -53,6 +53,21 @@ ZERMELO_INLINE void put(const column<View>& c, std::int64_t k, std::int64_t coun
 template <class V, bool Contiguous>
 ZERMELO_INLINE void put(const no_column&, std::int64_t, std::int64_t, V) {}
 
+/// Asks for what will be read 2 KB later: a long formula keeps a processor from looking so far ahead by itself.
+template <class View>
+ZERMELO_INLINE void fetch_ahead(const column<View>& c, std::int64_t k) {
+  using T = typename View::value_type;
+  const auto address = reinterpret_cast<std::uintptr_t>(c.view.data) + static_cast<std::uintptr_t>(k) * sizeof(T);
+  __builtin_prefetch(reinterpret_cast<const void*>(address + 2048));  // may be behind the array, where nothing is read
+}
+
+/// Whether a kernel's fault says by itself that an input is NaN.
+template <class Kernel>
+inline constexpr bool refuses_nan = false;
+template <class Kernel>
+  requires(Kernel::refuses_nan)
+inline constexpr bool refuses_nan<Kernel> = true;
+
 /// Whether the element at position k is counted.
 template <class View>
 ZERMELO_INLINE bool is_counted(const column<View>& mask, std::int64_t k) {
@@ -74,14 +89,52 @@ struct map_fault {
   std::int64_t block = -1;  ///< first element of the block
 };
 
+/// Where a column begins.
+template <class View>
+ZERMELO_INLINE const void* start_of(const column<View>& c) {
+  return c.view.data;
+}
+ZERMELO_INLINE const void* start_of(const no_column&) { return nullptr; }
+
+/// Whether an output starts where an input does.
+template <class In, class Out, std::size_t... R, std::size_t... W>
+bool in_place(const In& in, const Out& out, std::index_sequence<R...>, std::index_sequence<W...>) {
+  const void* const read[] = {nullptr, start_of(std::get<R>(in))...};
+  const void* const written[] = {nullptr, start_of(std::get<W>(out))...};
+  for (std::size_t r = 1; r <= sizeof...(R); ++r)
+    for (std::size_t w = 1; w <= sizeof...(W); ++w)
+      if (read[r] == written[w]) return true;
+  return false;
+}
+
+/// Whether there is a fault among elements of which one is suspect.
+template <class T, class Kernel, class In, class Mask, std::size_t... R>
+[[gnu::noinline, gnu::cold]] bool at_fault(const Kernel& kernel, const In& in, const Mask& mask, std::int64_t begin,
+                                           std::int64_t end, std::index_sequence<R...>) {
+  for (std::int64_t k = begin; k < end; ++k) {
+    if constexpr (!std::is_same_v<Mask, no_column>)
+      if (!is_counted(mask, k)) continue;
+    if ((is_nan(static_cast<T>(std::get<R>(in).view.element(k))) || ...)) return true;
+    if (kernel(static_cast<T>(std::get<R>(in).view.element(k))...).fault) return true;
+  }
+  return false;
+}
+
 /// One tile. Returns its statistics, or the block in which an input is not a number or the kernel finds a fault.
 template <class V, bool Contiguous, class Kernel, class In, class Out, class Mask, std::size_t... R, std::size_t... W>
-ZERMELO_INLINE auto map_tile(const Kernel& kernel, const In& in, const Out& out, const Mask& mask, std::int64_t begin,
-                             std::int64_t end, map_fault& fault, std::index_sequence<R...>, std::index_sequence<W...>) {
+ZERMELO_INLINE auto map_tile(const Kernel& given_kernel, const In& given_in, const Out& given_out,
+                             const Mask& given_mask, std::int64_t begin, std::int64_t end, map_fault& fault,
+                             std::index_sequence<R...>, std::index_sequence<W...>) {
+  // Copies that no store through an output can reach: hyper-parameters and pointers stay in registers.
+  const Kernel kernel = given_kernel;
+  const In in = given_in;
+  const Out out = given_out;
+  const Mask mask = given_mask;
   constexpr std::int64_t width = lanes<V>;
   constexpr bool masked = !std::is_same_v<Mask, no_column>;
   using result = decltype(as_mapped(kernel(fetch<V, Contiguous>(std::get<R>(in), 0, width)...)));
   using lane_statistics = decltype(result::statistics);
+  constexpr bool suspects_only = requires(const result& r) { r.suspect; };
   static_assert(bundle_size<decltype(result::elements)>::value == sizeof...(W),
                 "zermelo: the kernel returns as many elements as there are outputs");
   constexpr auto each = std::make_index_sequence<bundle_size<lane_statistics>::value>{};
@@ -94,33 +147,50 @@ ZERMELO_INLINE auto map_tile(const Kernel& kernel, const In& in, const Out& out,
     if constexpr (masked) {
       const mask_t<U> keep = fetch_mask<U>(m, k, count);
       const auto inner = [&](const auto&... y) ZERMELO_LAMBDA_INLINE {
-        ((bad = bad | is_nan(y)), ...);
-        const auto r = as_mapped(f(y...));
-        if constexpr (requires { r.fault; }) bad = bad | (keep & r.fault);
+        if constexpr (!refuses_nan<Kernel>) ((bad = bad | is_nan(y)), ...);
+        auto r = mapped_by(f, y...);  // not const, which would keep GCC from taking it apart into registers
+        if constexpr (requires { r.suspect; })
+          bad = bad | (keep & r.suspect);
+        else if constexpr (requires { r.fault; })
+          bad = bad | (keep & r.fault);
         (put<U, Contiguous>(std::get<W>(to), k, count, select(keep, U(get<W>(r.elements)), U(0))), ...);
         merge_where(statistics, keep, r.statistics, all_of);
       };
       inner(select(keep, x, U(0))...);
     } else {
-      ((bad = bad | is_nan(x)), ...);
-      const auto r = as_mapped(f(x...));
-      if constexpr (requires { r.fault; }) bad = bad | r.fault;
+      if constexpr (!refuses_nan<Kernel>) ((bad = bad | is_nan(x)), ...);
+      auto r = mapped_by(f, x...);
+      if constexpr (requires { r.suspect; })
+        bad = bad | r.suspect;
+      else if constexpr (requires { r.fault; })
+        bad = bad | r.fault;
       (put<U, Contiguous>(std::get<W>(to), k, count, get<W>(r.elements)), ...);
       merge_into(statistics, r.statistics, all_of);
     }
   };
   using T = typename value_traits<V>::scalar;
+  // Suspects are looked at again behind a block, or, where outputs will have replaced the inputs by then, before it.
+  [[maybe_unused]] const bool over_inputs =
+      suspects_only && in_place(in, out, std::index_sequence<R...>{}, std::index_sequence<W...>{});
   totals all = bundle_identity<totals>::make();
   for (std::int64_t block = begin; block < end; block += map_block) {
     const std::int64_t stop = (std::min)(end, block + map_block);
+    if constexpr (suspects_only) {
+      if (over_inputs && at_fault<T>(kernel, in, mask, block, stop, std::index_sequence<R...>{})) {
+        fault.block = block;
+        return all;
+      }
+    }
     mask_t<V> bad = is_nan(V(0));
     std::int64_t k = block;
     while (k + width <= stop) {
       const std::int64_t flush = (std::min)(stop, k + lane_run * width);
       auto some = bundle_identity<lane_statistics>::make();
-      for (; k + width <= flush; k += width)
+      for (; k + width <= flush; k += width) {
+        if constexpr (Contiguous) (fetch_ahead(std::get<R>(in), k), ...);
         step(std::type_identity<V>{}, kernel, out, mask, k, width, bad, some,
              fetch<V, Contiguous>(std::get<R>(in), k, width)...);
+      }
       merge_into(all, totals_of(some, each), each);
     }
     mask_t<T> bad_tail = false;
@@ -131,7 +201,10 @@ ZERMELO_INLINE auto map_tile(const Kernel& kernel, const In& in, const Out& out,
            fetch<T, Contiguous>(std::get<R>(in), k, 1)...);
       merge_into(all, totals_of(one, each), each);
     }
-    if (any(bad) || bad_tail) {
+    bool refused = any(bad) || bad_tail;
+    if constexpr (suspects_only)
+      refused = refused && !over_inputs && at_fault<T>(kernel, in, mask, block, stop, std::index_sequence<R...>{});
+    if (refused) {
       fault.block = block;
       return all;
     }
@@ -214,7 +287,9 @@ inline namespace ZERMELO_ISA {
 ///
 /// kernel   straight-line, generic in its value type V: `template <class V> auto operator()(V…) const` returns a V for
 ///          one output, or mapped{bundle(outputs…), bundle(total(v), largest(w), …)}. A result with a third member
-///          `fault`, a mask, ends in the domain_error that kernel.explain(k, inputs…) returns
+///          `fault`, a mask, ends in the domain_error that kernel.explain(k, inputs…) returns. A fourth, `suspect`, is
+///          set wherever `fault` is, and is looked at in its place if it is quicker to tell: only where it is set does
+///          `fault` decide. A kernel whose faults cover every NaN among its inputs has a member `refuses_nan = true`
 /// inputs, outputs  tensors of float or double with equal numbers of elements, taken in row-major order; an output may
 ///          be exactly an input, and must not overlap one otherwise. Arithmetic is in double if any tensor is.
 /// where    optional: counted_where(mask), the elements that count
