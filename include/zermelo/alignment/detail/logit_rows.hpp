@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -20,7 +21,8 @@ namespace zermelo::inline v1::alignment::detail {
 
 namespace zm_detail = zermelo::detail;
 
-/// A row z by its largest element m:  Σ e^{z−m},  Σ e^{z−m} (z − m),  Σ e^{2(z−m)}. Merges as a monoid.
+/// A row z about its largest element m, or a number near it:  Σ e^{z−m},  Σ e^{z−m} (z − m),  Σ e^{2(z−m)}. Merges as a
+/// monoid.
 struct softmax_moments {
   double largest = -zm_detail::infinity<double>(), sum = 0, moment = 0, squares = 0;
 
@@ -98,19 +100,57 @@ ZERMELO_INLINE scalar_t<V> largest_of(const M* z, std::int64_t n) {
   return reduce_max((max)((max)(a, b), (max)(c, d)));
 }
 
-/// Sums over n numbers about the largest of them, which is finite.
+/// eˣ for x below 5, as fast as it is good enough for sums and gradients of probabilities: in float to 2e-7, from −86 down
+/// either 0 or, where sums may as well hold that, e⁻⁸⁶; e⁰ is 1.
+template <bool ExactZero, class V>
+ZERMELO_INLINE V exp_of_difference(V x) {
+  if constexpr (std::is_same_v<scalar_t<V>, double>) {
+    return zm_detail::keep_nan(x, zm_detail::exp_nonpositive(x));
+  } else {
+    using traits = value_traits<V>;
+    constexpr float log2_e = 1.44269504F, rounder = 12583039.0F;  // 1.5·2²³ and the bias of exponents
+    const V low = ExactZero ? x : (max)(V(-86.0F), x);
+    const V rounded = traits::settle(multiply_add(low, V(log2_e), V(rounder)));
+    const V f = multiply_add(low, V(log2_e), -traits::settle(rounded - V(rounder)));
+    V power = multiply_add(V(0.00132764725F), f, V(0.00967554096F));  // 2ᶠ on |f| ≤ ½
+    power = multiply_add(power, f, V(0.0555071309F));
+    power = multiply_add(power, f, V(0.240221202F));
+    power = multiply_add(power, f, V(0.693146944F));
+    power = multiply_add(power, f, V(1.0F));
+    const V e = power * traits::from_bits(traits::to_bits(rounded) << 23);  // a factor, which hides no NaN
+    return zm_detail::keep_nan(x, ExactZero ? select(x < V(-86.0F), V(0), e) : e);
+  }
+}
+
+/// 2 lanes<V> numbers, in whatever order.
+template <class V, class M>
+ZERMELO_INLINE void load_two(const M* from, V& a, V& b) {
+  constexpr int width = static_cast<int>(lanes<V>);
+  if constexpr (std::is_same_v<M, bfloat16> && width > 1) {
+    using words = pack<std::uint32_t, width>;
+    words both;
+    std::memcpy(&both.lanes, from, sizeof both.lanes);
+    a = value_traits<V>::from_bits(both << 16);
+    b = value_traits<V>::from_bits(both & words(0xffff0000U));
+  } else {
+    a = zm_detail::load_as<V>(from);
+    b = zm_detail::load_as<V>(from + width);
+  }
+}
+
+/// Sums over n > 0 numbers about `shift`, which they exceed by less than 5; and the largest of them.
 template <class V, bool Moments, class M>
-ZERMELO_INLINE softmax_moments moments_about(const M* z, std::int64_t n, scalar_t<V> most) {
+ZERMELO_INLINE softmax_moments moments_about(const M* z, std::int64_t n, scalar_t<V> shift, scalar_t<V>& most) {
   constexpr std::int64_t width = lanes<V>;
-  const V shift(most);
-  softmax_moments all{.largest = static_cast<double>(most)};
-  V sum[2], moment[2], squares[2];
+  softmax_moments all{.largest = static_cast<double>(shift)};
+  V largest[2] = {-zm_detail::infinity<V>(), -zm_detail::infinity<V>()}, sum[2], moment[2], squares[2];
   const auto take = [&](int j, V x) ZERMELO_LAMBDA_INLINE {
-    const V below = x - shift;
-    const V e = zm_detail::keep_nan(below, zm_detail::exp_nonpositive(below));
+    const V below = x - V(shift);
+    const V e = exp_of_difference<false>(below);
+    largest[j] = (max)(largest[j], x);
     sum[j] += e;
     if constexpr (Moments) {
-      moment[j] = multiply_add(e, (max)(V(-1000), below), moment[j]);  // −∞ times zero is zero
+      moment[j] = multiply_add(e, (max)(V(-1000), below), moment[j]);  // −∞ times nothing is nothing
       squares[j] = multiply_add(e, e, squares[j]);
     }
   };
@@ -119,8 +159,10 @@ ZERMELO_INLINE softmax_moments moments_about(const M* z, std::int64_t n, scalar_
     const std::int64_t flush = (std::min)(n, k + 2 * zm_detail::lane_run * width);
     sum[0] = sum[1] = moment[0] = moment[1] = squares[0] = squares[1] = V(0);
     for (; k + 2 * width <= flush; k += 2 * width) {
-      take(0, zm_detail::load_as<V>(z + k));
-      take(1, zm_detail::load_as<V>(z + k + width));
+      V a, b;
+      load_two(z + k, a, b);
+      take(0, a);
+      take(1, b);
     }
     for (; k + width <= flush; k += width) take(0, zm_detail::load_as<V>(z + k));
     if constexpr (width > 1)
@@ -134,6 +176,7 @@ ZERMELO_INLINE softmax_moments moments_about(const M* z, std::int64_t n, scalar_
       all.squares += static_cast<double>(reduce_add(squares[0] + squares[1]));
     }
   } while (k < n);
+  most = reduce_max((max)(largest[0], largest[1]));
   return all;
 }
 
@@ -200,22 +243,40 @@ class top_values {
   std::int64_t k_, count_ = 0;
 };
 
-/// One row. False if an element is not a number, if one is +∞, or if all are −∞.
+/// One row, in one look at every block but the first: sums are about a number that no element exceeds by more than
+/// `slack`, and are taken again where one does. False if an element is not a number, if one is +∞, or if all are −∞.
 template <class V, bool Moments, class M>
 ZERMELO_INLINE bool moments_of_row(const M* z, std::int64_t n, softmax_moments& all, top_values* top = nullptr) {
+  using T = scalar_t<V>;
+  constexpr T slack = 4;
   all = {};
   if (top) top->clear();
   for (std::int64_t begin = 0; begin < n; begin += logit_block) {
     const std::int64_t length = (std::min)(logit_block, n - begin);
-    const auto most = largest_of<V>(z + begin, length);
-    if (is_finite(most)) {  // then a NaN in the block makes the sum one
-      all = merge(all, moments_about<V, Moments>(z + begin, length, most));
+    const M* const block = z + begin;
+    auto shift = static_cast<T>(all.largest), most = shift;
+    softmax_moments part;
+    bool again = !is_finite(shift);
+    if (again) {
+      most = largest_of<V>(block, length);
     } else {
-      for (std::int64_t k = begin; k < begin + length; ++k)
-        if (is_nan(static_cast<scalar_t<V>>(z[k]))) return false;
-      if (most > 0) return false;
+      part = moments_about<V, Moments>(block, length, shift, most);
+      again = !(most <= shift + slack);
     }
-    if (top && (!top->full() || static_cast<double>(most) > top->threshold())) top->template take<V>(z + begin, length);
+    if (again) {
+      if (!is_finite(most)) {
+        for (std::int64_t k = 0; k < length; ++k)
+          if (is_nan(static_cast<T>(block[k]))) return false;
+        if (most > 0) return false;
+        if (top && !top->full()) top->template take<V>(block, length);
+        continue;
+      }
+      shift = most;
+      part = moments_about<V, Moments>(block, length, shift, most);
+    }
+    if (is_nan(part.sum)) return false;
+    all = merge(all, part);
+    if (top && (!top->full() || static_cast<double>(most) > top->threshold())) top->template take<V>(block, length);
   }
   return is_finite(all.sum) && all.sum > 0;
 }
@@ -294,7 +355,7 @@ ZERMELO_INLINE double scaled_softmax(const M* z, std::int64_t n, double normalis
   const V factor(static_cast<T>(a));
   const auto term = [&](V x) ZERMELO_LAMBDA_INLINE {
     const V below = (x - V(high)) - V(low);
-    return zm_detail::keep_nan(below, zm_detail::exp_nonpositive(below));
+    return exp_of_difference<true>(below);
   };
   double sum = 0;
   std::int64_t k = 0;
