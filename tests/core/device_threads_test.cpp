@@ -22,6 +22,7 @@
 #include "zermelo/core/primitives/scan.hpp"
 #include "zermelo/core/primitives/segment_reduce.hpp"
 #include "zermelo/core/random.hpp"
+#include "zermelo/preference/detail/resident_rows.hpp"
 
 namespace zm = zermelo;
 namespace device = zermelo::detail;
@@ -175,7 +176,7 @@ TEST_CASE("a device maps pair losses as the host does, and notes what a kernel r
   constexpr std::int64_t n = 5003;
   std::vector<double> chosen(n), rejected(n), weights(n), losses(n), chosen_slope(n), expected(n), expected_slope(n);
   zm::fill_uniform(1, 0, chosen), zm::fill_uniform(1, 1, rejected), zm::fill_uniform(1, 2, weights);
-  const device::pair_kernel<zm::alignment::dpo, false, true, false> kernel{{.beta = 0.3}};
+  const device::pair_kernel<zm::alignment::dpo, false, true, device::length_use::none, 0, false> kernel{{.beta = 0.3}};
   const auto mapped = [&] {
     const auto in = columns<double>(zm::view(chosen), zm::view(rejected), zm::view(weights));
     using to = device::device_column<zm::tensor_view<double, 1>>;
@@ -249,7 +250,7 @@ void check_segments(const std::vector<T>& x, const std::vector<std::int64_t>& of
   std::vector<double> sum(segments, 7), most(segments, 7), log_sum(segments, 7);
   std::vector<double> expected_sum(segments), expected_most(segments), expected_log_sum(segments), sizes(segments);
   const auto from = zm::view(offsets);
-  using offsets_type = device::device_offsets<std::remove_const_t<decltype(from)>>;
+  using offsets_type = device::given_offsets<std::remove_const_t<decltype(from)>>;
   const auto in = columns<T>(zm::view(x));
   const auto out = columns<T>(zm::view(sum), zm::view(most), zm::view(log_sum));
   const device::segment_walk<T, sum_and_largest, offsets_type, std::remove_const_t<decltype(in)>,
@@ -294,10 +295,38 @@ TEMPLATE_TEST_CASE("threads of a device reduce segments of any lengths, also acr
   check_segments<T>(x, empty);
 }
 
+TEST_CASE("threads of a device sum the rows of a comparison graph at strengths that they gather") {
+  namespace fits = zermelo::preference::detail;
+  const std::vector<double> strength{0.3, -1.2, 0.5, 2}, wins{1, 2, 3, 4, 5, 6}, losses{6, 5, 4, 3, 2, 1};
+  const std::vector<std::int32_t> own{0, 0, 1, 2, 2, 3}, opponents{1, 2, 0, 0, 3, 2};
+  const std::vector<std::int64_t> offsets{0, 2, 3, 5, 6};
+  std::vector<double> won(4), lost(4), bent(4);
+  const auto gathered = [&](const std::vector<std::int32_t>& at) {
+    return fits::gathered_view<double, zm::memory::host>{strength.data(), at.data(), {6}, {1}};
+  };
+  const auto begins = zm::view(offsets);
+  const auto in = columns<double>(gathered(own), gathered(opponents), zm::view(wins), zm::view(losses));
+  const auto out = columns<double>(zm::view(won), zm::view(lost), zm::view(bent));
+  const device::segment_walk<double, fits::row_kernel<fits::wanted{}, zm::logistic>,
+                             device::given_offsets<std::remove_const_t<decltype(begins)>>,
+                             std::remove_const_t<decltype(in)>, std::remove_const_t<decltype(out)>>
+      walk{{}, {begins}, in, out, 6};
+  CHECK(run_segments(walk) == zm::no_fault);
+  for (std::size_t i = 0; i < 4; ++i) {
+    double expected_won = 0, expected_lost = 0;
+    for (auto e = static_cast<std::size_t>(offsets[i]); e < static_cast<std::size_t>(offsets[i + 1]); ++e) {
+      const double p = zm::sigmoid(strength[i] - strength[static_cast<std::size_t>(opponents[e])]);
+      expected_won += wins[e] * (1 - p), expected_lost += losses[e] * p;
+    }
+    CHECK(won[i] == Approx(expected_won).epsilon(1e-14));
+    CHECK(lost[i] == Approx(expected_lost).epsilon(1e-14));
+  }
+}
+
 TEST_CASE("a device names wrong offsets and reads nothing outside of the elements") {
   const auto x = random_numbers<float>(10000, 9);
   const auto first_fault = [&](const std::vector<std::int64_t>& offsets) {
-    const device::device_offsets<zm::tensor_view<const std::int64_t, 1>> from{zm::view(offsets)};
+    const device::given_offsets<zm::tensor_view<const std::int64_t, 1>> from{zm::view(offsets)};
     zm::fault_word first = zm::no_fault;
     for (std::size_t s = 0; s < offsets.size(); ++s)
       first = std::min(first, device::fault_of_offset(from, 10000, static_cast<std::int64_t>(s)));
@@ -467,7 +496,7 @@ TEST_CASE("threads of a device scan recurrences in both directions, in segments 
                                                                                          : 9000 * u)));
     }
     offsets.push_back(n);
-    const device::device_offsets<zm::tensor_view<const std::int64_t, 1>> from{
+    const device::given_offsets<zm::tensor_view<const std::int64_t, 1>> from{
         zm::vector_view(static_cast<const std::int64_t*>(offsets.data()), static_cast<std::int64_t>(offsets.size()))};
     // Factors are below one: what was rounded long ago has died away.
     const auto close = [&] {
@@ -505,7 +534,7 @@ TEST_CASE("a device names the NaN that a scan visits first") {
   CHECK(backward.argument == 0);
   CHECK(backward.index == 4999 - 4000);
   const std::vector<std::int64_t> wrong{0, 9999999, -7, 5000};
-  scan_on_threads<true>(device::device_offsets<zm::tensor_view<const std::int64_t, 1>>{zm::view(wrong)}, a, b, out,
+  scan_on_threads<true>(device::given_offsets<zm::tensor_view<const std::int64_t, 1>>{zm::view(wrong)}, a, b, out,
                         false);  // the sanitizers watch
 }
 
@@ -549,7 +578,7 @@ TEST_CASE("threads of a device add what sorted indices send to one output") {
   const auto to = device::device_column_of<double>(zm::view(out));
   using source_type = std::remove_const_t<decltype(from)>;
   using out_type = std::remove_const_t<decltype(to)>;
-  using offsets_type = device::device_offsets<zm::tensor_view<const std::int64_t, 1>>;
+  using offsets_type = device::given_offsets<zm::tensor_view<const std::int64_t, 1>>;
   const device::segment_walk<double, device::sum_of_elements, offsets_type,
                              zm::bundle<device::sorted_column<source_type, std::uint32_t>>,
                              zm::bundle<device::adding_column<out_type>>>

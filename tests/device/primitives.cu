@@ -206,7 +206,7 @@ template <class Kernel>
 void same_layouts() {
   using view = zm::tensor_view<const float, 1, zm::memory::device>;
   using column = zm::detail::device_column<view>;
-  using walk = zm::detail::segment_walk<float, Kernel, zm::detail::device_rows, zm::bundle<column>,
+  using walk = zm::detail::segment_walk<float, Kernel, zm::detail::equal_offsets, zm::bundle<column>,
                                         zm::bundle<column, column, column>>;
   const on_device<std::int64_t> sizes(2);
   size_there<typename walk::part><<<1, 1>>>(sizes.data());

@@ -104,11 +104,7 @@ ZERMELO_INLINE std::uint32_t outcome_code(O o) {
   }
 }
 
-inline void require_length(const char* argument, std::int64_t length, std::int64_t expected) {
-  if (length != expected)
-    throw shape_error(argument,
-                      "length " + std::to_string(length) + ", expected that of first, " + std::to_string(expected));
-}
+using zermelo::detail::require_length;
 
 template <class Id>
 void require_id(const char* argument, std::int64_t k, Id id, std::int64_t n) {

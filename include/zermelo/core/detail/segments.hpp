@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <type_traits>
@@ -13,7 +12,7 @@
 /// Ragged groups of elements, cut into tiles of equal work.
 ///
 /// S segments of n elements are a walk of n + S steps: a step takes an element, or ends a segment. Tiles are equal
-/// stretches of this walk, so that neither a huge segment nor a million empty ones unbalance them.
+/// stretches of this walk, so that neither a huge segment nor a million empty ones unbalance them. On a device a tile is a block's.
 /// Source: the merge path of Merrill and Garland 2016, "Merge-based parallel sparse matrix-vector multiplication".
 namespace zermelo::inline v1::detail::inline ZERMELO_ISA {
 
@@ -21,8 +20,8 @@ namespace zermelo::inline v1::detail::inline ZERMELO_ISA {
 template <class View>
 struct given_offsets {
   View view;
-  ZERMELO_INLINE std::int64_t segments() const { return view.shape[0] - 1; }
-  ZERMELO_INLINE std::int64_t operator()(std::int64_t s) const {
+  ZERMELO_FN std::int64_t segments() const { return view.shape[0] - 1; }
+  ZERMELO_FN std::int64_t operator()(std::int64_t s) const {
     return static_cast<std::int64_t>(view.data[s * view.strides[0]]);
   }
 };
@@ -30,8 +29,8 @@ struct given_offsets {
 /// Segments of one length: the rows of a matrix, or everything as one segment.
 struct equal_offsets {
   std::int64_t count, length;
-  ZERMELO_INLINE std::int64_t segments() const { return count; }
-  ZERMELO_INLINE std::int64_t operator()(std::int64_t s) const { return s * length; }
+  ZERMELO_FN std::int64_t segments() const { return count; }
+  ZERMELO_FN std::int64_t operator()(std::int64_t s) const { return s * length; }
 };
 
 /// Elements [begin, end) and the segments that end among them, [first, last); segment `last` goes on behind the tile.
@@ -41,7 +40,7 @@ struct segment_tile {
 
 /// How many segments ended before step d of the walk: the largest s with offsets(s) + s ≤ d.
 template <class Offsets>
-std::int64_t segments_before(const Offsets& offsets, std::int64_t d) {
+ZERMELO_FN std::int64_t segments_before(const Offsets& offsets, std::int64_t d) {
   std::int64_t low = 0, high = offsets.segments();
   while (low < high) {
     const std::int64_t middle = high - (high - low) / 2;
@@ -52,16 +51,21 @@ std::int64_t segments_before(const Offsets& offsets, std::int64_t d) {
   }
   return low;
 }
-inline std::int64_t segments_before(const equal_offsets& offsets, std::int64_t d) {
-  return (std::min)(offsets.count, d / (offsets.length + 1));
+ZERMELO_FN std::int64_t segments_before(const equal_offsets& offsets, std::int64_t d) {
+  const std::int64_t ended = d / (offsets.length + 1);
+  return ended < offsets.count ? ended : offsets.count;
+}
+
+ZERMELO_FN std::int64_t clamped(std::int64_t low, std::int64_t x, std::int64_t high) {
+  return x < low ? low : x > high ? high : x;
 }
 
 /// Steps [from, to) of the walk over n elements. Whatever the offsets, the elements lie in [0, n].
 template <class Offsets>
-segment_tile tile_of_walk(const Offsets& offsets, std::int64_t n, std::int64_t from, std::int64_t to) {
+ZERMELO_FN segment_tile tile_of_walk(const Offsets& offsets, std::int64_t n, std::int64_t from, std::int64_t to) {
   const std::int64_t first = segments_before(offsets, from), last = segments_before(offsets, to);
-  const std::int64_t begin = (std::min)((std::max)(from - first, std::int64_t{0}), n);
-  return {first, last, begin, (std::min)((std::max)(to - last, begin), n)};
+  const std::int64_t begin = clamped(0, from - first, n);
+  return {first, last, begin, clamped(begin, to - last, n)};
 }
 
 /// Throws what is wrong with offsets that shall ascend from 0 to n.

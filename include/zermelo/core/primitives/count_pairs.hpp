@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "../detail/lengths.hpp"
 #include "../error.hpp"
 #include "../execution/policy.hpp"
 #include "../tensor.hpp"
@@ -98,6 +99,20 @@ void count_range(F first, S second, C category, std::int64_t n, std::uint32_t ca
 /// The largest n whose table of n²·4 counters has 32-bit slots.
 inline constexpr std::int64_t count_pairs_limit = 16384;
 
+/// Checks the lengths of what is counted and of the table.
+inline void require_pair_table(std::int64_t first, std::int64_t second, std::int64_t category, std::int64_t n,
+                               int categories, std::int64_t counts) {
+  require_length("second", second, first);
+  require_length("outcomes", category, first);
+  if (n < 0 || n > count_pairs_limit)
+    throw domain_error(
+        "items", domain_error::whole,
+        std::to_string(n) + ", expected at most " + std::to_string(count_pairs_limit) + " for a dense table");
+  if (categories < 1 || categories > 4) throw domain_error("categories", domain_error::whole, "expected 1 to 4");
+  if (counts != n * n * 4)
+    throw shape_error("counts", std::to_string(counts) + " elements, expected 4·items², " + std::to_string(n * n * 4));
+}
+
 }  // namespace detail::inline ZERMELO_ISA
 
 inline namespace ZERMELO_ISA {
@@ -117,22 +132,8 @@ void count_pairs(P&& policy, const F& first, const S& second, const C& category,
   const auto f = view(first);
   const auto s = view(second);
   const auto c = view(category);
-  const std::int64_t m = f.size();
-  if (s.size() != m)
-    throw shape_error("second",
-                      "length " + std::to_string(s.size()) + ", expected that of first, " + std::to_string(m));
-  if (c.size() != m)
-    throw shape_error("outcomes",
-                      "length " + std::to_string(c.size()) + ", expected that of first, " + std::to_string(m));
-  if (n < 0 || n > detail::count_pairs_limit)
-    throw domain_error(
-        "items", domain_error::whole,
-        std::to_string(n) + ", expected at most " + std::to_string(detail::count_pairs_limit) + " for a dense table");
-  if (categories < 1 || categories > 4) throw domain_error("categories", domain_error::whole, "expected 1 to 4");
-  const std::int64_t slots = n * n * 4;
-  if (static_cast<std::int64_t>(counts.size()) != slots)
-    throw shape_error("counts",
-                      "length " + std::to_string(counts.size()) + ", expected 4·items² = " + std::to_string(slots));
+  const std::int64_t m = f.size(), slots = n * n * 4;
+  detail::require_pair_table(m, s.size(), c.size(), n, categories, static_cast<std::int64_t>(counts.size()));
 
   // Integers add up to the same in any order, so the number of private tables may depend on the threads.
   constexpr std::int64_t flush = std::int64_t{1} << 31;

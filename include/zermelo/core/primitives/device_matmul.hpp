@@ -18,6 +18,7 @@
 
 #include "../detail/cuda/array.hpp"
 #include "../detail/cuda/blocks.hpp"
+#include "../detail/lengths.hpp"
 #include "../error.hpp"
 #include "../execution/default_policy.hpp"
 #include "../tensor.hpp"
@@ -171,12 +172,6 @@ void require_device_numbers() {
                 "zermelo: the tensors of a product are all of float or all of double");
 }
 
-ZERMELO_INLINE void require_extent_on_device(const char* argument, std::int64_t extent, std::int64_t expected,
-                                             const char* what) {
-  if (extent != expected)
-    throw shape_error(argument, std::to_string(extent) + " " + what + ", expected " + std::to_string(expected));
-}
-
 }  // namespace detail::inline ZERMELO_ISA
 
 inline namespace ZERMELO_ISA {
@@ -200,9 +195,9 @@ auto matmul(P&& policy, const A& a, const B& b, C&& c, double alpha = 1) {
   detail::require_device_numbers<view_a, view_b>();
   detail::require_device_numbers<view_a, view_c>();
   const std::int64_t m = left.shape[0], k = left.shape[1], n = right.shape[1];
-  detail::require_extent_on_device("b", right.shape[0], k, "rows");
-  detail::require_extent_on_device("c", to.shape[0], m, "rows");
-  detail::require_extent_on_device("c", to.shape[1], n, "columns");
+  detail::require_extent("b", right.shape[0], k, "rows");
+  detail::require_extent("c", to.shape[0], m, "rows");
+  detail::require_extent("c", to.shape[1], n, "columns");
   if (!is_finite(alpha)) throw domain_error("alpha", domain_error::whole, "is not finite");
 
   const bool copy_left = detail::needs_copy(left), copy_right = detail::needs_copy(right),
@@ -269,8 +264,8 @@ auto matvec(P&& policy, const A& a, const X& x, Y&& y, double alpha = 1) {
   detail::require_device_numbers<view_a, view_x>();
   detail::require_device_numbers<view_a, std::remove_const_t<decltype(to)>>();
   const std::int64_t m = matrix.shape[0], n = matrix.shape[1];
-  detail::require_extent_on_device("x", vector.size(), n, "elements");
-  detail::require_extent_on_device("y", to.size(), m, "elements");
+  detail::require_extent("x", vector.size(), n, "elements");
+  detail::require_extent("y", to.size(), m, "elements");
   if (!is_finite(alpha)) throw domain_error("alpha", domain_error::whole, "is not finite");
 
   const bool copy_matrix = detail::needs_copy(matrix), copy_vector = !vector.contiguous(), copy_out = !to.contiguous();
@@ -333,7 +328,7 @@ class device_cholesky {
     static_assert(view_a::rank == 2 && std::is_same_v<typename view_a::value_type, double>,
                   "zermelo: a system is a matrix of double");
     const std::int64_t n = matrix.shape[0];
-    detail::require_extent_on_device("a", matrix.shape[1], n, "columns");
+    detail::require_extent("a", matrix.shape[1], n, "columns");
     if (n > (std::numeric_limits<int>::max)()) throw shape_error("a", std::to_string(n) + " rows are too many");
     n_ = n;
     if (n == 0) return true;
@@ -364,7 +359,7 @@ class device_cholesky {
     const auto v = view(x);
     using view_x = std::remove_const_t<decltype(v)>;
     static_assert(std::is_same_v<typename view_x::element_type, double>, "zermelo: a solution is a vector of double");
-    detail::require_extent_on_device("x", v.size(), n_, "elements");
+    detail::require_extent("x", v.size(), n_, "elements");
     if (!v.contiguous()) throw shape_error("x", "is strided, expected numbers side by side");
     if (n_ == 0) return;
     detail::scratch_layout layout;

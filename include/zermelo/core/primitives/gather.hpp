@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "../detail/lengths.hpp"
 #include "../error.hpp"
 #include "../execution/default_policy.hpp"
 #include "../execution/policy.hpp"
@@ -28,12 +29,6 @@ ZERMELO_INLINE std::int64_t index_at(const View& index, std::int64_t k, std::int
   if (static_cast<std::uint64_t>(static_cast<std::int64_t>(i)) >= static_cast<std::uint64_t>(n)) [[unlikely]]
     refuse_index(k, i, n);
   return static_cast<std::int64_t>(i);
-}
-
-inline void require_same_length(const char* argument, std::int64_t length, std::int64_t expected) {
-  if (length != expected)
-    throw shape_error(argument,
-                      std::to_string(length) + " elements, expected as many as index, " + std::to_string(expected));
 }
 
 inline constexpr std::int64_t index_tile = 16384;
@@ -82,7 +77,7 @@ void gather(P&& policy, const S& source, const N& index, O&& out) {
   const auto at = view(index);
   const auto to = view(out);
   const std::int64_t m = at.size();
-  detail::require_same_length("out", to.size(), m);
+  detail::require_length("out", to.size(), m, "index");
   for_each_tile(policy, (m + detail::index_tile - 1) / detail::index_tile, [&](std::int64_t t) {
     detail::gather_range(from, at, to, t * detail::index_tile, (std::min)(m, (t + 1) * detail::index_tile));
   });
@@ -105,7 +100,7 @@ void scatter_add(P&& policy, const S& source, const N& index, O&& out) {
   const auto at = view(index);
   const auto to = view(out);
   const std::int64_t m = at.size(), n = to.size();
-  detail::require_same_length("source", from.size(), m);
+  detail::require_length("source", from.size(), m, "index");
   const std::int64_t parts = concurrency(policy);
   if (parts < detail::scatter_threads || m < 8 * detail::index_tile || n < detail::scatter_worth) {
     for (std::int64_t k = 0; k < m; ++k) to.element(detail::index_at(at, k, n)) += from.element(k);

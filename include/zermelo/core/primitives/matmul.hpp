@@ -19,6 +19,7 @@
 #include <type_traits>
 
 #include "../config.hpp"
+#include "../detail/lengths.hpp"
 #include "../detail/unrolled.hpp"
 #include "../error.hpp"
 #include "../execution/policy.hpp"
@@ -117,11 +118,6 @@ void require_host_numbers() {
                 "zermelo: the tensors of a product are all of float or all of double");
   static_assert(A::where == memory::host && B::where == memory::host,
                 "zermelo: a host policy needs tensors in host memory");
-}
-
-inline void require_extent(const char* argument, std::int64_t extent, std::int64_t expected, const char* what) {
-  if (extent != expected)
-    throw shape_error(argument, std::to_string(extent) + " " + what + ", expected " + std::to_string(expected));
 }
 
 /// A copy of the numbers of x, one after another.

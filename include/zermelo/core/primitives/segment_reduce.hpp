@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "../detail/lengths.hpp"
 #include "../detail/segments.hpp"
 #include "../error.hpp"
 #include "../execution/default_policy.hpp"
@@ -228,9 +229,7 @@ void require_segments(const C& c, std::int64_t segments, const char* what) {
 
 template <class C, class First>
 void require_same_elements(const C& c, const First& first) {
-  if (c.view.size() != first.view.size())
-    throw shape_error(c.name, std::to_string(c.view.size()) + " elements, expected as many as " + first.name + ", " +
-                                  std::to_string(first.view.size()));
+  require_length(c.name, c.view.size(), first.view.size(), first.name);
 }
 
 }  // namespace detail::inline ZERMELO_ISA

@@ -9,9 +9,9 @@
 #include <type_traits>
 
 #include "../../config.hpp"
-#include "../../error.hpp"
 #include "../../execution/cuda.hpp"
 #include "../../primitives/arguments.hpp"
+#include "../lengths.hpp"
 #include "columns.hpp"
 
 /// What all kernels share: merges over the threads of a block, checks of lengths, and elements of columns on either side.
@@ -63,10 +63,7 @@ __device__ inline std::int64_t index_step() { return static_cast<std::int64_t>(g
 
 template <class C>
 ZERMELO_INLINE void check_length(const C& c, const char* first, std::int64_t n) {
-  if constexpr (!std::is_same_v<C, no_column>)
-    if (c.view.size() != n)
-      throw shape_error(
-          c.name, std::to_string(c.view.size()) + " elements, expected as many as " + first + ", " + std::to_string(n));
+  if constexpr (!std::is_same_v<C, no_column>) require_length(c.name, c.view.size(), n, first);
 }
 
 template <class T, class C>

@@ -71,20 +71,7 @@ auto count_pairs(P&& policy, const F& first, const S& second, const C& category,
   using counts_view = std::remove_const_t<decltype(to)>;
   static_assert(std::is_same_v<typename counts_view::element_type, std::int64_t>, "zermelo: counts are of int64");
   const std::int64_t m = f.size();
-  if (s.size() != m)
-    throw shape_error("second",
-                      "length " + std::to_string(s.size()) + ", expected that of first, " + std::to_string(m));
-  if (c.size() != m)
-    throw shape_error("outcomes",
-                      "length " + std::to_string(c.size()) + ", expected that of first, " + std::to_string(m));
-  if (n < 0 || n > detail::count_pairs_limit)
-    throw domain_error(
-        "items", domain_error::whole,
-        std::to_string(n) + ", expected at most " + std::to_string(detail::count_pairs_limit) + " for a dense table");
-  if (categories < 1 || categories > 4) throw domain_error("categories", domain_error::whole, "expected 1 to 4");
-  if (to.size() != n * n * 4)
-    throw shape_error("counts",
-                      "length " + std::to_string(to.size()) + ", expected 4·items² = " + std::to_string(n * n * 4));
+  detail::require_pair_table(m, s.size(), c.size(), n, categories, to.size());
   if (!to.contiguous()) throw shape_error("counts", "are strided, expected counters side by side");
   const detail::device_scratch<std::remove_cvref_t<P>> scratch(policy, detail::scratch_layout{});
   const cuda& on = detail::cuda_of(policy);

@@ -87,7 +87,7 @@ __global__ void __launch_bounds__(block_threads) add_runs(const Walk walk) {
   }
 }
 
-using begins_type = device_offsets<tensor_view<const std::int64_t, 1>>;
+using begins_type = given_offsets<tensor_view<const std::int64_t, 1>>;
 
 /// Sums of floating-point elements: runs are segments, of which every block takes an equal share.
 template <class Source, class Out, class Position, class Offsets>
@@ -172,7 +172,7 @@ auto gather(P&& policy, const S& source, const N& index, O&& out) {
   const auto to = view(out);
   using index_view = std::remove_const_t<decltype(at)>;
   const std::int64_t m = at.size();
-  detail::require_same_length("out", to.size(), m);
+  detail::require_length("out", to.size(), m, "index");
   const detail::device_scratch<std::remove_cvref_t<P>> scratch(policy, detail::scratch_layout{});
   const cuda& on = detail::cuda_of(policy);
   detail::clear_fault(on, scratch.fault());
@@ -196,7 +196,7 @@ auto scatter_add(P&& policy, const S& source, const N& index, O&& out) {
   const auto at = view(index);
   const auto to = view(out);
   const std::int64_t m = at.size(), n = to.size();
-  detail::require_same_length("source", from.size(), m);
+  detail::require_length("source", from.size(), m, "index");
   // One type of result, whatever the widths: a sort moves as few bytes as the problem allows.
   constexpr std::int64_t narrow = std::int64_t{1} << 32;
   if (m <= narrow && n <= narrow)

@@ -101,7 +101,7 @@ auto row_reduce(P&& policy, const Kernel& kernel, const inputs<X...>& in, const 
     (detail::require_same_shape(std::get<R>(from), std::get<0>(from)), ...);
     const std::int64_t rows = std::get<0>(from).view.shape[0], width = std::get<0>(from).view.shape[1];
     (detail::require_segments(std::get<W>(to), rows, "rows"), ...);
-    return detail::run_segments_on_device(policy, kernel, from, to, detail::device_rows{rows, width}, rows * width,
+    return detail::run_segments_on_device(policy, kernel, from, to, detail::equal_offsets{rows, width}, rows * width,
                                           read, write);
   }(std::index_sequence_for<X...>{}, std::index_sequence_for<Y...>{});
 }

@@ -165,7 +165,7 @@ auto segment_scan(P&& policy, const Kernel& kernel, const inputs<X...>& in, cons
   static_assert(view_type::rank == 1 && std::is_integral_v<typename view_type::value_type>,
                 "zermelo: offsets are a tensor of rank 1 of integers");
   if (v.size() == 0) throw shape_error("offsets", "is empty, expected one more offset than there are segments");
-  return detail::scan_on_device(policy, kernel, in, out, p, detail::device_offsets<view_type>{v});
+  return detail::scan_on_device(policy, kernel, in, out, p, detail::given_offsets<view_type>{v});
 }
 
 }  // namespace ZERMELO_ISA

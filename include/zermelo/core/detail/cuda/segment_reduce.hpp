@@ -33,7 +33,7 @@ __global__ void __launch_bounds__(block_threads)
     reduce_tiles(const Walk walk, typename Walk::tile_part* parts, fault_word* fault) {
   using part = typename Walk::part;
   __shared__ alignas(16) unsigned char memory[block_threads * sizeof(part)];
-  __shared__ device_tile tile;
+  __shared__ segment_tile tile;
   __shared__ std::int64_t long_segments[long_segments_limit];
   __shared__ int longs;
   const int thread = static_cast<int>(threadIdx.x), warp = thread / warp_threads, lane = thread % warp_threads;
@@ -162,7 +162,7 @@ auto segment_reduce(P&& policy, const Kernel& kernel, const inputs<X...>& in, co
                   "zermelo: offsets are a tensor of rank 1 of integers");
     if (v.size() == 0) throw shape_error("offsets", "is empty, expected one more offset than there are segments");
     (detail::require_segments(std::get<W>(to), v.size() - 1, "segments"), ...);
-    return detail::run_segments_on_device(policy, kernel, from, to, detail::device_offsets<view_type>{v}, n, read,
+    return detail::run_segments_on_device(policy, kernel, from, to, detail::given_offsets<view_type>{v}, n, read,
                                           write);
   }(std::index_sequence_for<X...>{}, std::index_sequence_for<Y...>{});
 }

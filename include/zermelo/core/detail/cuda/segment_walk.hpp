@@ -10,6 +10,7 @@
 #include "../../primitives/arguments.hpp"
 #include "../../primitives/monoids.hpp"
 #include "../../value.hpp"
+#include "../segments.hpp"
 #include "columns.hpp"
 #include "faults.hpp"
 #include "map_walk.hpp"
@@ -17,54 +18,6 @@
 /// Ragged groups on a device, by the walk of detail/segments.hpp: S segments of n elements are n + S steps, of which every
 /// block takes an equal stretch, whatever the segments. Nothing is read outside of the elements, be the offsets wrong.
 namespace zermelo::inline v1::detail {
-
-/// Where segments begin, as a tensor in device memory says.
-template <class View>
-struct device_offsets {
-  View view;
-  ZERMELO_FN std::int64_t segments() const { return view.shape[0] - 1; }
-  ZERMELO_FN std::int64_t operator()(std::int64_t s) const {
-    return static_cast<std::int64_t>(view.data[s * view.strides[0]]);
-  }
-};
-
-/// Segments of one length.
-struct device_rows {
-  std::int64_t count, length;
-  ZERMELO_FN std::int64_t segments() const { return count; }
-  ZERMELO_FN std::int64_t operator()(std::int64_t s) const { return s * length; }
-};
-
-/// Elements [begin, end) and the segments that end among them, [first, last); segment `last` goes on behind the tile.
-struct device_tile {
-  std::int64_t first, last, begin, end;
-};
-
-/// How many segments ended before step d of the walk: the largest s with offsets(s) + s ≤ d.
-template <class Offsets>
-ZERMELO_FN std::int64_t segments_ended(const Offsets& offsets, std::int64_t d) {
-  std::int64_t low = 0, high = offsets.segments();
-  while (low < high) {
-    const std::int64_t middle = high - (high - low) / 2;
-    if (offsets(middle) + middle <= d)
-      low = middle;
-    else
-      high = middle - 1;
-  }
-  return low;
-}
-
-ZERMELO_FN std::int64_t between(std::int64_t low, std::int64_t x, std::int64_t high) {
-  return x < low ? low : x > high ? high : x;
-}
-
-/// Steps [from, to) of the walk over n elements.
-template <class Offsets>
-ZERMELO_FN device_tile tile_of_steps(const Offsets& offsets, std::int64_t n, std::int64_t from, std::int64_t to) {
-  const std::int64_t first = segments_ended(offsets, from), last = segments_ended(offsets, to);
-  const std::int64_t begin = between(0, from - first, n);
-  return {first, last, begin, between(begin, to - last, n)};
-}
 
 /// Steps of a tile, which one block takes; they depend on n and S alone.
 inline constexpr std::int64_t segment_tile_steps = 4096, segment_tiles_limit = 2048;
@@ -79,7 +32,7 @@ inline constexpr int long_segments_limit = 8;
 /// What a tile leaves to be merged with its neighbours.
 template <class Totals>
 struct device_segment_part {
-  device_tile tile;
+  segment_tile tile;
   Totals head, tail;  ///< of the segment that began before the tile and ends in it; of the one that goes on behind it
   bool continued;     ///< whether there is such a head
 };
@@ -110,23 +63,23 @@ struct segment_walk<T, Kernel, Offsets, bundle<In...>, bundle<Out...>> {
     const std::int64_t length = segment_tile_length(steps());
     return (steps() + length - 1) / length;
   }
-  ZERMELO_FN device_tile tile(std::int64_t t) const {
+  ZERMELO_FN segment_tile tile(std::int64_t t) const {
     const std::int64_t length = segment_tile_length(steps()), end = (t + 1) * length;
-    return tile_of_steps(offsets, n, t * length, end < steps() ? end : steps());
+    return tile_of_walk(offsets, n, t * length, end < steps() ? end : steps());
   }
 
   /// The elements of segment s that lie in the tile.
-  ZERMELO_FN std::int64_t begin_of(const device_tile& tile, std::int64_t s) const {
-    return between(tile.begin, offsets(s), tile.end);
+  ZERMELO_FN std::int64_t begin_of(const segment_tile& tile, std::int64_t s) const {
+    return clamped(tile.begin, offsets(s), tile.end);
   }
-  ZERMELO_FN std::int64_t end_of(const device_tile& tile, std::int64_t s) const {
-    return between(tile.begin, offsets(s + 1), tile.end);
+  ZERMELO_FN std::int64_t end_of(const segment_tile& tile, std::int64_t s) const {
+    return clamped(tile.begin, offsets(s + 1), tile.end);
   }
   /// Segments of a tile whose elements it holds: from tile.first until this one.
-  ZERMELO_FN std::int64_t behind_last(const device_tile& tile) const {
+  ZERMELO_FN std::int64_t behind_last(const segment_tile& tile) const {
     return tile.last < offsets.segments() ? tile.last + 1 : tile.last;
   }
-  ZERMELO_FN bool is_long(const device_tile& tile, std::int64_t s) const {
+  ZERMELO_FN bool is_long(const segment_tile& tile, std::int64_t s) const {
     return end_of(tile, s) - begin_of(tile, s) >= long_segment(segment_tile_length(steps()));
   }
 
@@ -137,7 +90,7 @@ struct segment_walk<T, Kernel, Offsets, bundle<In...>, bundle<Out...>> {
 
   /// What becomes of segment s of a tile when its threads are merged: an output, or a part of the tile. Faults of outputs
   /// are merged into `first`.
-  ZERMELO_FN void finish(const device_tile& tile, std::int64_t s, const totals& all, tile_part& to,
+  ZERMELO_FN void finish(const segment_tile& tile, std::int64_t s, const totals& all, tile_part& to,
                          fault_word& first) const {
     if (s == tile.last) {
       to.tail = all;
