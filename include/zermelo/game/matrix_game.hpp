@@ -54,6 +54,9 @@ template <class F = double>
 struct nash_solution {
   std::vector<F> policy = {};
   F exploitability = F(0);  ///< maxᵧ (P p)ᵧ − ½
+  /// Whether no other policy is Nash: all items outside the support lose, and P is of full rank, less one, inside. Decided
+  /// exactly in rationals, up to 1e-9 of the range in floating point.
+  bool unique = false;
   std::int64_t pivots = 0;
   zermelo::status status = zermelo::status::converged;
 };
@@ -266,6 +269,52 @@ std::vector<std::int64_t> support_of(const std::vector<F>& p) {
   return s;
 }
 
+/// The rank of a k×k matrix, by elimination with full exchanges; pivots up to `zero` count as none.
+template <class F>
+std::int64_t rank_of(std::vector<F> a, std::int64_t k, const F& zero) {
+  const auto at = [&](std::int64_t i, std::int64_t j) -> F& { return a[static_cast<std::size_t>(i * k + j)]; };
+  for (std::int64_t c = 0; c < k; ++c) {
+    std::int64_t row = c, column = c;
+    for (std::int64_t i = c; i < k; ++i)
+      for (std::int64_t j = c; j < k; ++j)
+        if (magnitude(at(row, column)) < magnitude(at(i, j))) row = i, column = j;
+    if (!(zero < magnitude(at(row, column)))) return c;
+    for (std::int64_t j = 0; j < k; ++j) std::swap(at(row, j), at(c, j));
+    for (std::int64_t i = 0; i < k; ++i) std::swap(at(i, column), at(i, c));
+    for (std::int64_t i = c + 1; i < k; ++i) {
+      const F factor = at(i, c) / at(c, c);
+      for (std::int64_t j = c; j < k; ++j) at(i, j) -= factor * at(c, j);
+    }
+  }
+  return k;
+}
+
+/// Whether p is the only Nash policy of the skew game: strict complementarity, and one null vector on the support.
+template <class F>
+bool is_only_nash(const std::vector<F>& skew, const std::vector<F>& p) {
+  const auto n = static_cast<std::int64_t>(p.size());
+  F zero = F(0);
+  if constexpr (rounds<F>)
+    for (const F& x : skew) zero = (std::max)(zero, F(1e-9) * magnitude(x));
+  std::vector<std::int64_t> support;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const F& own = p[static_cast<std::size_t>(i)];
+    if (rounds<F> ? F(1e-9) < own : F(0) < own) {
+      support.push_back(i);
+      continue;
+    }
+    F sum = F(0);
+    for (std::int64_t j = 0; j < n; ++j)
+      sum += skew[static_cast<std::size_t>(i * n + j)] * p[static_cast<std::size_t>(j)];
+    if (!(sum < F(-zero))) return false;
+  }
+  const auto k = static_cast<std::int64_t>(support.size());
+  std::vector<F> inside;
+  for (const std::int64_t i : support)
+    for (const std::int64_t j : support) inside.push_back(skew[static_cast<std::size_t>(i * n + j)]);
+  return rank_of(std::move(inside), k, zero) == k - 1;
+}
+
 /// The strategies on the supports found, as the solution of linear systems in long double, where these have one that is
 /// positive and no worse:  Σⱼ M[i, j] qⱼ = v for i in the rows' support, Σq = 1, and likewise for p.
 inline void polish(const double* m, std::int64_t rows, std::int64_t columns, matrix_game_solution<double>& s) {
@@ -411,6 +460,7 @@ nash_solution<F> nash_policy(const O& game) {
       sum += entries[static_cast<std::size_t>(i * n + j)] * result.policy[static_cast<std::size_t>(j)];
     if (i == 0 || result.exploitability < sum) result.exploitability = sum;
   }
+  result.unique = detail::is_only_nash(entries, result.policy);
   return result;
 }
 
