@@ -9,6 +9,7 @@
 #include <zermelo/core/statistics.hpp>
 
 #include "../catch.hpp"
+#include "../thrown.hpp"
 
 namespace zm = zermelo;
 
@@ -21,17 +22,6 @@ std::vector<double> uniforms(std::size_t n, std::uint64_t stream) {
   std::vector<double> x(n);
   zm::fill_uniform(1, stream, std::span<double>(x));
   return x;
-}
-
-template <class E, class F>
-E thrown(F&& f) {
-  try {
-    f();
-  } catch (const E& e) {
-    return e;
-  }
-  FAIL("nothing was thrown");
-  throw;
 }
 
 }  // namespace

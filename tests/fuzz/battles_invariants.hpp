@@ -5,12 +5,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <zermelo/core/execution/threads.hpp>
 #include <zermelo/io/battles.hpp>
+
+#include "../io/trickle.hpp"
 
 /// What must hold for any bytes whatever.
 namespace fuzz {
@@ -20,17 +21,6 @@ namespace io = zermelo::io;
 inline void require(bool fact) {
   if (!fact) std::abort();
 }
-
-struct trickle {
-  std::string_view text;
-  std::size_t piece;
-  std::size_t operator()(char* to, std::size_t room) {
-    const std::size_t n = (std::min)({room, piece, text.size()});
-    if (n != 0) std::memcpy(to, text.data(), n);
-    text.remove_prefix(n);
-    return n;
-  }
-};
 
 struct table_of {
   io::battle_table table;

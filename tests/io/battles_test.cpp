@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <initializer_list>
 #include <random>
 #include <string>
@@ -18,6 +17,7 @@
 #include <zermelo/io/count.hpp>
 
 #include "../catch.hpp"
+#include "trickle.hpp"
 
 namespace zm = zermelo;
 namespace io = zermelo::io;
@@ -26,24 +26,6 @@ using io::outcome;
 namespace {
 
 constexpr auto first = outcome::first, second = outcome::second, tie = outcome::tie;
-
-io::battle_options collecting() {
-  io::battle_options options;
-  options.on_error = io::error_policy::collect;
-  return options;
-}
-
-/// Hands out a text in pieces of at most `piece` bytes.
-struct trickle {
-  std::string_view text;
-  std::size_t piece;
-  std::size_t operator()(char* to, std::size_t room) {
-    const std::size_t n = (std::min)({room, piece, text.size()});
-    if (n != 0) std::memcpy(to, text.data(), n);
-    text.remove_prefix(n);
-    return n;
-  }
-};
 
 /// All that a reader shows of a text, in words; an error too.
 struct seen {
