@@ -18,6 +18,7 @@
 #include "bandit/rmed.hpp"
 #include "bandit/rucb.hpp"
 #include "bandit/simulate_duels.hpp"
+#include "bandit/toy_games.hpp"
 #include "core/certificate.hpp"
 #include "core/config.hpp"
 #include "core/distributions.hpp"
