@@ -31,7 +31,7 @@ struct scan_parameters {
 
 namespace detail::inline ZERMELO_ISA {
 
-/// Steps of the walk in a tile: what is reduced is still in a near cache when it is scanned.
+/// Steps of the walk in a tile.
 inline constexpr std::int64_t scan_tile = 8192;
 
 template <int By>
@@ -82,19 +82,35 @@ ZERMELO_INLINE void put_parts(const Out& out, std::int64_t k, std::int64_t count
   (one(std::get<W>(out), get<W>(parts)), ...);
 }
 
+/// Monoids of which two chains of merges cost less than reading the elements twice.
+template <class Monoid>
+inline constexpr bool merges_cheaply = !requires(const Monoid& m) { over_lanes(m); };
+template <class V>
+inline constexpr bool merges_cheaply<total<V>> = true;
+
+/// In place of a merge that is not asked for.
+struct not_merged {};
+
 template <class V>
 struct scan_faults {
   mask_t<V> input = is_nan(V(0)), output = is_nan(V(0));
 };
 
-/// Elements [begin, end), visited in order; `before` is the merge of what was visited so far, and of them too afterwards.
-/// With Write, prefixes are written.
+/// Elements [begin, end), visited in order; `before` is the merge of what was visited so far, and of them too afterwards;
+/// `alone` becomes the merge of them alone, where it is asked for. With Write, prefixes are written.
 template <class V, bool Contiguous, bool Reverse, bool Write, class Kernel, class In, class Out, class Carry,
-          std::size_t... R, class Each>
-ZERMELO_INLINE void scan_piece(const Kernel& kernel, const In& in, const Out& out, std::int64_t begin, std::int64_t end,
-                               bool exclusive, Carry& before, scan_faults<V>& faults, std::index_sequence<R...>,
-                               Each write) {
+          class Alone, std::size_t... R, class Each>
+ZERMELO_INLINE void scan_piece(const Kernel& given_kernel, const In& given_in, const Out& given_out, std::int64_t begin,
+                               std::int64_t end, bool exclusive, Carry& carry, Alone& alone,
+                               scan_faults<V>& given_faults, std::index_sequence<R...>, Each write) {
   constexpr std::int64_t width = lanes<V>;
+  // Copies that no store through an output can reach stay in registers; so do bundles and monoids that are not const.
+  const Kernel kernel = given_kernel;
+  const In in = given_in;
+  const Out out = given_out;
+  Carry before = carry;
+  Alone only = alone;
+  scan_faults<V> faults = given_faults;
   const auto step = [&](std::int64_t k, std::int64_t count) ZERMELO_LAMBDA_INLINE {
     const auto element = [&](const auto&... x) ZERMELO_LAMBDA_INLINE {
       if constexpr (Write) ((faults.input = faults.input | is_nan(x)), ...);  // lanes behind the end repeat an element
@@ -104,11 +120,12 @@ ZERMELO_INLINE void scan_piece(const Kernel& kernel, const In& in, const Out& ou
     using monoid = decltype(m);
     if constexpr (width > 1)
       if (count < width) m = where(first_lanes<V>(count), m);
-    const monoid prefix = scan_lanes<Reverse, 1, V>(m);
-    const auto all = zip_monoids(prefix, prefix, last_visited<Reverse>{});
+    monoid prefix = scan_lanes<Reverse, 1, V>(m);
+    auto all = zip_monoids(prefix, prefix, last_visited<Reverse>{});
+    if constexpr (!std::is_same_v<Alone, not_merged>) only = merge(only, all);
     if constexpr (Write) {
       if constexpr (width == 1) {
-        const Carry after = merge(before, all);
+        Carry after = merge(before, all);
         const Carry& told = exclusive ? before : after;
         put_parts<V, Contiguous>(out, k, 1, parts_of(zip_monoids(told, told, broadcast_parts<V>{})), faults.output,
                                  write);
@@ -117,7 +134,7 @@ ZERMELO_INLINE void scan_piece(const Kernel& kernel, const In& in, const Out& ou
       } else {
         monoid within = prefix;
         if (exclusive) within = zip_monoids(prefix, monoid::identity(), shift_parts<(Reverse ? -1 : 1)>{});
-        const monoid carried = zip_monoids(before, before, broadcast_parts<V>{});
+        monoid carried = zip_monoids(before, before, broadcast_parts<V>{});
         put_parts<V, Contiguous>(out, k, count, parts_of(merge(carried, within)), faults.output, write);
       }
     }
@@ -132,6 +149,9 @@ ZERMELO_INLINE void scan_piece(const Kernel& kernel, const In& in, const Out& ou
     for (; k + width <= end; k += width) step(k, width);
     if (k < end) step(k, end - k);
   }
+  carry = before;
+  alone = only;
+  given_faults = faults;
 }
 
 template <class Carry>
@@ -157,23 +177,28 @@ void reduce_open_segment(const Kernel& kernel, const In& in, const Out& out, con
   part.open = decltype(part.open)::identity();
   if (s >= offsets.segments()) return;
   const auto [begin, end] = within_tile(offsets, part.tile, s);
-  if constexpr (requires(const Monoid& m) { over_lanes(m); }) {  // commutative: lanes may run side by side
+  if constexpr (!merges_cheaply<Monoid>) {  // commutative: lanes may run side by side
     mask_t<V> unused = is_nan(V(0));
     const std::int64_t limit = std::get<0>(in).view.size();
     part.open = get<0>(reduce_piece<V, Contiguous>(kernel, in, begin, end, limit, unused, read));
   } else {
     scan_faults<V> unused;
-    scan_piece<V, Contiguous, Reverse, false>(kernel, in, out, begin, end, false, part.open, unused, read, write);
+    not_merged none;
+    scan_piece<V, Contiguous, Reverse, false>(kernel, in, out, begin, end, false, part.open, none, unused, read, write);
   }
 }
 
-template <class V, bool Contiguous, bool Reverse, class Kernel, class In, class Out, class Offsets, class Part,
-          class Read, class Write>
+/// With Once, the merge of the open segment's elements is formed on the way.
+template <class V, bool Contiguous, bool Reverse, bool Once, class Kernel, class In, class Out, class Offsets,
+          class Part, class Read, class Write>
 void scan_segments_of_tile(const Kernel& kernel, const In& in, const Out& out, const Offsets& offsets, bool exclusive,
                            Part& part, Read read, Write write) {
   const segment_tile tile = part.tile;
   const std::int64_t last = (std::min)(tile.last, offsets.segments() - 1);
+  const std::int64_t open = Reverse ? tile.first : tile.last;
   scan_faults<V> faults;
+  not_merged none;
+  if constexpr (Once) part.open = decltype(part.open)::identity();
   bool falls = false;
   for (std::int64_t visited = 0; visited <= last - tile.first; ++visited) {
     const std::int64_t s = Reverse ? last - visited : tile.first + visited;
@@ -181,8 +206,14 @@ void scan_segments_of_tile(const Kernel& kernel, const In& in, const Out& out, c
     const bool came_in = s == (Reverse ? tile.last : tile.first);
     auto before = came_in ? part.incoming : decltype(part.incoming)::identity();
     const auto piece = within_tile(offsets, tile, s);
-    scan_piece<V, Contiguous, Reverse, true>(kernel, in, out, piece.first, piece.second, exclusive, before, faults,
-                                             read, write);
+    if constexpr (Once)
+      if (s == open) {
+        scan_piece<V, Contiguous, Reverse, true>(kernel, in, out, piece.first, piece.second, exclusive, before,
+                                                 part.open, faults, read, write);
+        continue;
+      }
+    scan_piece<V, Contiguous, Reverse, true>(kernel, in, out, piece.first, piece.second, exclusive, before, none,
+                                             faults, read, write);
   }
   part.not_ascending = falls;
   part.not_a_number = any(faults.input);
@@ -214,27 +245,39 @@ void run_scan(P&& policy, const Kernel& kernel, const In& in, const Out& out, co
   bool falls = false, not_a_number = false, undefined = false;
   for (std::int64_t begin = 0; begin < tiles; begin += map_tiles) {
     const std::int64_t count = (std::min)(map_tiles, tiles - begin);
-    const auto reduce = [&](std::int64_t i) {
+    const auto find = [&](std::int64_t i) {
       const std::int64_t t = Reverse ? tiles - 1 - begin - i : begin + i;
-      auto& part = parts[static_cast<std::size_t>(i)];
-      part.tile = tile_of_walk(offsets, n, t * scan_tile, (std::min)(steps, (t + 1) * scan_tile));
-      reduce_open_segment<V, Contiguous, Reverse, monoid>(kernel, in, out, offsets, part, read, write);
+      parts[static_cast<std::size_t>(i)].tile =
+          tile_of_walk(offsets, n, t * scan_tile, (std::min)(steps, (t + 1) * scan_tile));
+    };
+    const auto reduce = [&](std::int64_t i) {
+      find(i);
+      reduce_open_segment<V, Contiguous, Reverse, monoid>(kernel, in, out, offsets, parts[static_cast<std::size_t>(i)],
+                                                          read, write);
     };
     const auto pass_on = [&](std::int64_t i) {
       auto& part = parts[static_cast<std::size_t>(i)];
       part.incoming = state;
       state = part.tile.first == part.tile.last ? merge(state, part.open) : part.open;
     };
-    const auto scan = [&](std::int64_t i) {
-      scan_segments_of_tile<V, Contiguous, Reverse>(kernel, in, out, offsets, exclusive,
-                                                    parts[static_cast<std::size_t>(i)], read, write);
+    const auto scan = [&]<bool Once>(std::int64_t i, std::bool_constant<Once>) {
+      scan_segments_of_tile<V, Contiguous, Reverse, Once>(kernel, in, out, offsets, exclusive,
+                                                          parts[static_cast<std::size_t>(i)], read, write);
     };
-    if (concurrency(policy) == 1) {  // the same merges, tile by tile
-      for (std::int64_t i = 0; i < count; ++i) reduce(i), pass_on(i), scan(i);
-    } else {
+    if (concurrency(policy) > 1) {
       for_each_tile(policy, count, reduce);
       for (std::int64_t i = 0; i < count; ++i) pass_on(i);
-      for_each_tile(policy, count, scan);
+      for_each_tile(policy, count, [&](std::int64_t i) { scan(i, std::false_type{}); });
+    } else if constexpr (merges_cheaply<monoid>) {  // the same merges, tile by tile, in one pass
+      for (std::int64_t i = 0; i < count; ++i) {
+        auto& part = parts[static_cast<std::size_t>(i)];
+        find(i);
+        part.incoming = state;
+        scan(i, std::true_type{});
+        pass_on(i);
+      }
+    } else {
+      for (std::int64_t i = 0; i < count; ++i) reduce(i), pass_on(i), scan(i, std::false_type{});
     }
     for (std::int64_t i = 0; i < count; ++i) {
       const auto& part = parts[static_cast<std::size_t>(i)];
@@ -307,8 +350,8 @@ inline namespace ZERMELO_ISA {
 ///          tensor is; what is carried from pack to pack is in double.
 /// Errors: shape_error; domain_error naming the input and the position of a NaN, or the output and the position where
 ///         +∞ meets −∞, the first in the order of visits. After an error, outputs are unspecified.
-/// Cost: every tile of 8192 elements is reduced, then scanned: one pass over memory on one thread, log₂(lanes) merges a
-///       pack; allocates nothing. The order of merges depends on the number of elements alone.
+/// Cost: one pass on one thread; on several, tiles of 8192 elements are reduced, then scanned. log₂(lanes) merges a pack;
+///       allocates nothing. The order of merges depends on the number of elements alone.
 template <host_policy P, class Kernel, class... X, class... Y>
 void scan(P&& policy, const Kernel& kernel, const inputs<X...>& in, const outputs<Y...>& out, scan_parameters p = {}) {
   detail::scan_with(policy, kernel, in, out, p, [](std::int64_t n) { return detail::equal_offsets{n > 0 ? 1 : 0, n}; });
