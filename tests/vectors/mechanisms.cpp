@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <string>
+#include <zermelo/game/debate.hpp>
 #include <zermelo/game/hiring.hpp>
+#include <zermelo/game/sequence_form.hpp>
 
 #include "conformance.hpp"
 
@@ -72,5 +74,41 @@ const method hiring_lp{cluster, "hiring_lp", [](const inputs& in) {
                                         {"decision_value_of_profile", decisions},
                                         {"value_if_only_this_profile", alone}};
                        }};
+
+const method debate_game{
+    cluster, "debate_game", [](const inputs& in, auto&& policy) {
+      const auto judge = judge_of(in.matrix("scores"));
+      const std::int64_t d = judge.features, length = in.integer("L");
+      const auto solved = [&](debate_payoff payoff, bool second_starts) {
+        const auto r =
+            solve_debate(policy, judge, d, {.length = length, .payoff = payoff, .second_starts = second_starts});
+        return json{{"value", r.value}, {"line", r.line}};
+      };
+      results out{{"sign", solved(debate_payoff::sign, false)},
+                  {"margin", solved(debate_payoff::margin, false)},
+                  {"margin_second_starts", solved(debate_payoff::margin, true)}};
+      if (in.asks_for("upfront_margin_value") && length % 2 == 0)
+        out["upfront_margin_value"] =
+            solve_upfront_debate(judge, d, {.length = length, .payoff = debate_payoff::margin}).value;
+      return out;
+    }};
+
+treeplex tree_of(const json& sets, std::int64_t sequences) {
+  treeplex t{.sequences = sequences};
+  for (const json& set : sets)
+    t.sets.push_back({.parent = set.at("parent").get<std::int64_t>(),
+                      .children = set.at("children").get<std::vector<std::int64_t>>()});
+  return t;
+}
+
+const method sequence_form{cluster, "sequence_form", [](const inputs& in) {
+                             const matrix payoff = in.matrix("payoff");
+                             const sequence_game g{.first = tree_of(in.raw("tree").at(0), payoff.rows),
+                                                   .second = tree_of(in.raw("tree").at(1), payoff.columns),
+                                                   .payoff = payoff.values};
+                             const auto s = in.has("alpha") ? solve_regularized_sequence_form(g, in.number("alpha"))
+                                                            : solve_sequence_form(g);
+                             return results{{"value", s.value}, {"x", s.x}, {"y", s.y}};
+                           }};
 
 }  // namespace
