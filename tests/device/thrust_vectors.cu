@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Thrust's vectors as CUDA compiles them.
+// Thrust's vectors and policies as CUDA compiles them.
 #include <thrust/device_vector.h>
 #include <thrust/host_vector.h>
 #include <thrust/sequence.h>
@@ -11,6 +11,10 @@
 #include "zermelo/core/adapt/thrust.hpp"
 #include "zermelo/core/dynamic_tensor.hpp"
 #include "zermelo/core/execution/thrust.hpp"
+#include "zermelo/core/primitives/gather.hpp"
+#include "zermelo/core/primitives/map_reduce.hpp"
+#include "zermelo/core/primitives/sort.hpp"
+#include "zermelo/preference/bradley_terry.hpp"
 
 namespace zm = zermelo;
 
@@ -24,6 +28,36 @@ static_assert(std::is_same_v<decltype(zm::make_like(on_device(), {3})), on_devic
 static_assert(zm::host_policy<std::remove_cv_t<decltype(thrust::host)>>);
 static_assert(!zm::host_policy<std::remove_cv_t<decltype(thrust::device)>>);
 static_assert(!zm::host_policy<std::remove_cv_t<decltype(thrust::cuda::par)>>);
+static_assert(zm::device_policy<std::remove_cv_t<decltype(thrust::device)>>);
+static_assert(zm::device_policy<thrust::cuda_cub::execute_on_stream>);
+static_assert(!zm::device_policy<std::remove_cv_t<decltype(thrust::host)>>);
+
+struct twice {
+  template <class V>
+  ZERMELO_FN auto operator()(V x) const {
+    return zm::mapped{zm::bundle(x + x), zm::bundle(zm::total(x))};
+  }
+};
+
+/// Thrust's policies mean the CUDA policy on their stream.
+bool policies_are_carried_out() {
+  cudaStream_t stream = nullptr;
+  if (cudaStreamCreate(&stream) != cudaSuccess) return false;
+  on_device x(5000), y(5000);
+  thrust::sequence(x.begin(), x.end());
+  const auto sums = zm::map_reduce(thrust::cuda::par.on(stream), twice{}, zm::inputs(x), zm::outputs(y));
+  zm::sort(thrust::device, y, zm::order::descending);
+  const thrust::device_vector<int> index(3, 7);
+  on_device out(3);
+  zm::gather(thrust::cuda::par, y, index, out);
+  const zm::preference::bradley_terry model;
+  const double wins[2][2] = {{0, 3}, {1, 0}};
+  const auto fitted = zm::preference::fit(thrust::cuda::par.on(stream), model, zm::preference::graph_from_wins(wins),
+                                          {.method = zm::preference::fit_method::mm});
+  cudaStreamDestroy(stream);
+  return zm::get<0>(sums).value == 4999.0 * 2500 && out[2] == 2 * 4992 && fitted.strength[0] > 0.54 &&
+         fitted.strength[0] < 0.56;
+}
 
 int main() {
   int count = 0;
@@ -43,5 +77,7 @@ int main() {
   const auto seen = zm::as<float, 1>(both);  // the host may look
   const bool good = visits == 10 && seen(0) == 0 && seen(3) == 3 && zm::as<float, 1, zm::memory::device>(d).size() == 4;
   std::puts(good ? "vectors: good" : "vectors: wrong");
-  return good ? 0 : 1;
+  const bool carried_out = policies_are_carried_out();
+  std::puts(carried_out ? "policies: good" : "policies: wrong");
+  return good && carried_out ? 0 : 1;
 }

@@ -11,6 +11,7 @@
 
 #include "../core/certificate.hpp"
 #include "../core/error.hpp"
+#include "../core/execution/default_policy.hpp"
 #include "../core/execution/policy.hpp"
 #include "../core/graph.hpp"
 #include "../core/links.hpp"
@@ -185,6 +186,7 @@ inline namespace ZERMELO_ISA {
 template <execution P>
 bradley_terry_fit fit(P&& policy, const bradley_terry& model, const comparison_graph& graph,
                       const fit_parameters& parameters = {}) {
+  const auto& on = zermelo::detail::carried_out_by(policy);
   require_valid(model.prior);
   detail::require_valid(parameters, graph.items);
   const bool needs_connection = detail::is_shift_invariant(model.prior);
@@ -205,7 +207,7 @@ bradley_terry_fit fit(P&& policy, const bradley_terry& model, const comparison_g
         for (const std::int64_t i : items)
           if (!parameters.start.empty()) start.push_back(parameters.start[static_cast<std::size_t>(i)]);
         inside.start = start;
-        const auto part = fit(policy, model, detail::subgraph(graph, items, places), inside);
+        const auto part = fit(on, model, detail::subgraph(graph, items, places), inside);
         for (std::size_t k = 0; k < items.size(); ++k)
           whole.strength[static_cast<std::size_t>(items[k])] = part.strength[k];
         whole.log_likelihood += part.log_likelihood;
@@ -221,12 +223,12 @@ bradley_terry_fit fit(P&& policy, const bradley_terry& model, const comparison_g
       return whole;
     }
   }
-  if (needs_connection) detail::require_maximum(detail::host_side(policy), rows);
+  if (needs_connection) detail::require_maximum(detail::host_side(on), rows);
 
-  const auto& placed = detail::placed_rows(policy, rows);
+  const auto& placed = detail::placed_rows(on, rows);
   const detail::likelihood<logistic, std::remove_cvref_t<decltype(placed)>> objective{
       .rows = placed, .link = {}, .prior = model.prior};
-  detail::optimum best = detail::maximise(policy, objective, parameters);
+  detail::optimum best = detail::maximise(on, objective, parameters);
   bradley_terry_fit result;
   result.strength = std::move(best.theta);
   result.strength.resize(static_cast<std::size_t>(graph.items));
@@ -236,8 +238,7 @@ bradley_terry_fit fit(P&& policy, const bradley_terry& model, const comparison_g
   // With pseudo-counts the battles that were fought are told apart from those that were added.
   if (pair_games > 0) {
     const detail::comparison_rows fought = detail::rows_of(graph);
-    best.data_value =
-        detail::negative_log_likelihood(policy, detail::placed_rows(policy, fought), logistic{}, result.strength);
+    best.data_value = detail::negative_log_likelihood(on, detail::placed_rows(on, fought), logistic{}, result.strength);
   }
   result.log_likelihood = -best.data_value;
   return result;

@@ -198,6 +198,16 @@ namespace detail::inline ZERMELO_ISA {
 ZERMELO_INLINE const cuda& cuda_of(const cuda& policy) { return policy; }
 ZERMELO_INLINE const cuda& cuda_of(const recording_cuda& policy) { return policy.policy(); }
 
+/// The policy itself, or the `cuda` that another library's policy stands for: it has the stream, and scratch memory of the
+/// one call.
+template <device_policy P>
+ZERMELO_INLINE decltype(auto) as_cuda(const P& policy) {
+  if constexpr (requires { device_policy_traits<P>::stands_for(policy); })
+    return device_policy_traits<P>::stands_for(policy);
+  else
+    return policy;
+}
+
 template <class P>
 inline constexpr bool records_results = device_policy_traits<std::remove_cvref_t<P>>::records;
 

@@ -71,5 +71,16 @@ ZERMELO_INLINE auto default_policy() {
   }
 }
 
+/// What a policy of any kind is carried out by: itself, or the `cuda` that another library's policy stands for.
+template <execution P>
+ZERMELO_INLINE decltype(auto) carried_out_by(const P& policy) {
+#if defined(__CUDACC__)
+  if constexpr (device_policy<P>)
+    return as_cuda(policy);
+  else
+#endif
+    return policy;
+}
+
 }  // namespace ZERMELO_ISA
 }  // namespace zermelo::inline v1::detail

@@ -14,9 +14,18 @@
 #include "first_failure.hpp"
 #include "policy.hpp"
 
+#if defined(__CUDACC__)
+#include <thrust/system/cuda/execution_policy.h>
+
+#include "cuda.hpp"
+#endif
+
 /// The policies of Thrust's host systems: thrust::seq, thrust::host, thrust::cpp::par, thrust::omp::par, thrust::tbb::par.
 /// Thrust schedules whole tiles of the vector units' code, not elements. To compile for the host alone, define
 /// THRUST_DEVICE_SYSTEM=THRUST_DEVICE_SYSTEM_CPP, as the component zermelo::thrust does.
+///
+/// In CUDA, the policies of Thrust's CUDA system (thrust::device, thrust::cuda::par, thrust::cuda::par.on(stream)) mean
+/// zermelo::cuda on their stream, with scratch memory from the device's pool for every call: loops pass a `cuda`.
 namespace zermelo::inline v1 {
 namespace detail {
 
@@ -66,5 +75,27 @@ struct host_policy_traits<P> {
     failure.rethrow();
   }
 };
+
+#if defined(__CUDACC__)
+
+namespace detail {
+
+template <class Derived>
+std::true_type derives_from_cuda_policy(const thrust::cuda_cub::execution_policy<Derived>*);
+std::false_type derives_from_cuda_policy(const void*);
+
+template <class P>
+concept thrust_cuda_policy = decltype(derives_from_cuda_policy(static_cast<const P*>(nullptr)))::value;
+
+}  // namespace detail
+
+template <detail::thrust_cuda_policy P>
+struct device_policy_traits<P> {
+  static constexpr bool enabled = true;
+  static constexpr bool records = false;
+  ZERMELO_INLINE static cuda stands_for(P policy) { return cuda(thrust::cuda_cub::stream(policy)); }
+};
+
+#endif
 
 }  // namespace zermelo::inline v1

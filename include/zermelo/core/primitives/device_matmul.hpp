@@ -205,8 +205,9 @@ auto matmul(P&& policy, const A& a, const B& b, C&& c, double alpha = 1) {
   detail::scratch_layout layout;
   const std::size_t left_at = layout.add<T>(copy_left ? m * k : 0), right_at = layout.add<T>(copy_right ? k * n : 0);
   const std::size_t out_at = layout.add<T>(copy_out ? m * n : 0);
-  const detail::device_scratch<std::remove_cvref_t<P>> scratch(policy, layout);
-  const cuda& on = detail::cuda_of(policy);
+  const auto& with = detail::as_cuda(policy);
+  const detail::device_scratch<std::remove_cvref_t<decltype(with)>> scratch(with, layout);
+  const cuda& on = detail::cuda_of(with);
   detail::clear_fault(on, scratch.fault());
   T* const left_copy = scratch.template at<T>(left_at);
   T* const right_copy = scratch.template at<T>(right_at);
@@ -240,7 +241,7 @@ auto matmul(P&& policy, const A& a, const B& b, C&& c, double alpha = 1) {
       detail::find_nan_on_device(on, right, fault_code::not_a_number, 1, scratch.fault());
     }
   }
-  return detail::answer<no_statistics>(policy, scratch, detail::product_verdict<view_a, view_b>{left, right, "b", "c"});
+  return detail::answer<no_statistics>(with, scratch, detail::product_verdict<view_a, view_b>{left, right, "b", "c"});
 }
 template <tensor A, tensor B, tensor C>
   requires(view_t<A>::where == memory::device)
@@ -272,8 +273,9 @@ auto matvec(P&& policy, const A& a, const X& x, Y&& y, double alpha = 1) {
   detail::scratch_layout layout;
   const std::size_t matrix_at = layout.add<T>(copy_matrix ? m * n : 0);
   const std::size_t vector_at = layout.add<T>(copy_vector ? n : 0), out_at = layout.add<T>(copy_out ? m : 0);
-  const detail::device_scratch<std::remove_cvref_t<P>> scratch(policy, layout);
-  const cuda& on = detail::cuda_of(policy);
+  const auto& with = detail::as_cuda(policy);
+  const detail::device_scratch<std::remove_cvref_t<decltype(with)>> scratch(with, layout);
+  const cuda& on = detail::cuda_of(with);
   detail::clear_fault(on, scratch.fault());
   T* const matrix_copy = scratch.template at<T>(matrix_at);
   if (copy_matrix) detail::pack_on_device(on, matrix, matrix_copy);
@@ -302,7 +304,7 @@ auto matvec(P&& policy, const A& a, const X& x, Y&& y, double alpha = 1) {
     detail::find_nan_on_device(on, matrix, fault_code::not_a_number, 0, scratch.fault());
     detail::find_nan_on_device(on, vector, fault_code::not_a_number, 1, scratch.fault());
   }
-  return detail::answer<no_statistics>(policy, scratch,
+  return detail::answer<no_statistics>(with, scratch,
                                        detail::product_verdict<view_a, view_x>{matrix, vector, "x", "y"});
 }
 template <tensor A, tensor X, tensor Y>

@@ -73,8 +73,9 @@ auto count_pairs(P&& policy, const F& first, const S& second, const C& category,
   const std::int64_t m = f.size();
   detail::require_pair_table(m, s.size(), c.size(), n, categories, to.size());
   if (!to.contiguous()) throw shape_error("counts", "are strided, expected counters side by side");
-  const detail::device_scratch<std::remove_cvref_t<P>> scratch(policy, detail::scratch_layout{});
-  const cuda& on = detail::cuda_of(policy);
+  const auto& with = detail::as_cuda(policy);
+  const detail::device_scratch<std::remove_cvref_t<decltype(with)>> scratch(with, detail::scratch_layout{});
+  const cuda& on = detail::cuda_of(with);
   detail::clear_fault(on, scratch.fault());
   if (m > 0) {
     detail::count_pairs_of<<<detail::blocks_for(m), detail::block_threads, 0, on.stream()>>>(
@@ -83,7 +84,7 @@ auto count_pairs(P&& policy, const F& first, const S& second, const C& category,
     detail::require_launched("counting pairs");
   }
   return detail::answer<no_statistics>(
-      policy, scratch,
+      with, scratch,
       detail::pair_verdict<std::remove_const_t<decltype(f)>, std::remove_const_t<decltype(s)>,
                            std::remove_const_t<decltype(c)>>{f, s, c, n, categories});
 }

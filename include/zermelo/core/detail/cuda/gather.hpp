@@ -173,8 +173,9 @@ auto gather(P&& policy, const S& source, const N& index, O&& out) {
   using index_view = std::remove_const_t<decltype(at)>;
   const std::int64_t m = at.size();
   detail::require_length("out", to.size(), m, "index");
-  const detail::device_scratch<std::remove_cvref_t<P>> scratch(policy, detail::scratch_layout{});
-  const cuda& on = detail::cuda_of(policy);
+  const auto& with = detail::as_cuda(policy);
+  const detail::device_scratch<std::remove_cvref_t<decltype(with)>> scratch(with, detail::scratch_layout{});
+  const cuda& on = detail::cuda_of(with);
   detail::clear_fault(on, scratch.fault());
   if (m > 0) {
     detail::gather_elements<<<detail::blocks_for(m), detail::block_threads, 0, on.stream()>>>(
@@ -182,7 +183,7 @@ auto gather(P&& policy, const S& source, const N& index, O&& out) {
         scratch.fault());
     detail::require_launched("gathering");
   }
-  return detail::answer<no_statistics>(policy, scratch, detail::index_verdict<index_view>{at, from.size()});
+  return detail::answer<no_statistics>(with, scratch, detail::index_verdict<index_view>{at, from.size()});
 }
 
 /// As on the host, but what falls on one output is added up first, in double or int64, in a tree that the indices alone
@@ -200,8 +201,8 @@ auto scatter_add(P&& policy, const S& source, const N& index, O&& out) {
   // One type of result, whatever the widths: a sort moves as few bytes as the problem allows.
   constexpr std::int64_t narrow = std::int64_t{1} << 32;
   if (m <= narrow && n <= narrow)
-    return detail::scatter_add_on_device<std::uint32_t, std::uint32_t>(policy, from, at, to);
-  return detail::scatter_add_on_device<std::uint64_t, std::uint64_t>(policy, from, at, to);
+    return detail::scatter_add_on_device<std::uint32_t, std::uint32_t>(detail::as_cuda(policy), from, at, to);
+  return detail::scatter_add_on_device<std::uint64_t, std::uint64_t>(detail::as_cuda(policy), from, at, to);
 }
 
 }  // namespace ZERMELO_ISA

@@ -99,7 +99,7 @@ auto map_reduce(P&& policy, const Kernel& kernel, const inputs<X...>& in, const 
   return [&]<std::size_t... R, std::size_t... W>(std::index_sequence<R...> read, std::index_sequence<W...> write) {
     const auto run = [&](const auto& mask) {
       return detail::run_map_on_device(
-          policy, kernel,
+          detail::as_cuda(policy), kernel,
           std::tuple(detail::column_of<memory::device>(std::get<R>(in.tensors), detail::input_names[R])...),
           std::tuple(detail::column_of<memory::device>(std::get<W>(out.tensors), detail::output_names[W])...), mask,
           read, write);

@@ -80,7 +80,8 @@ void fill_uniform(P&& policy, std::uint64_t seed, std::uint64_t stream, O&& out,
   if (!to.contiguous()) throw shape_error("out", "is strided, expected numbers side by side");
   const detail::random_walk<T> walk{philox{seed, stream}, first, to.data, to.size()};
   if (to.size() == 0) return;
-  const cuda& on = detail::cuda_of(policy);
+  const auto& with = detail::as_cuda(policy);
+  const cuda& on = detail::cuda_of(with);
   detail::fill_uniform_blocks<<<detail::blocks_for(walk.blocks()), detail::block_threads, 0, on.stream()>>>(walk);
   detail::require_launched("filling with random numbers");
 }

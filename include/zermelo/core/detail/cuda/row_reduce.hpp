@@ -101,23 +101,23 @@ auto row_reduce(P&& policy, const Kernel& kernel, const inputs<X...>& in, const 
     (detail::require_same_shape(std::get<R>(from), std::get<0>(from)), ...);
     const std::int64_t rows = std::get<0>(from).view.shape[0], width = std::get<0>(from).view.shape[1];
     (detail::require_segments(std::get<W>(to), rows, "rows"), ...);
-    return detail::run_segments_on_device(policy, kernel, from, to, detail::equal_offsets{rows, width}, rows * width,
-                                          read, write);
+    return detail::run_segments_on_device(detail::as_cuda(policy), kernel, from, to, detail::equal_offsets{rows, width},
+                                          rows * width, read, write);
   }(std::index_sequence_for<X...>{}, std::index_sequence_for<Y...>{});
 }
 
 /// As on the host.
 template <device_policy P, tensor X, tensor O>
 auto softmax_rows(P&& policy, const X& x, O&& out) {
-  return detail::run_softmax_on_device<detail::softmax_output::probabilities>(policy, x, out);
+  return detail::run_softmax_on_device<detail::softmax_output::probabilities>(detail::as_cuda(policy), x, out);
 }
 template <device_policy P, tensor X, tensor O>
 auto log_softmax_rows(P&& policy, const X& x, O&& out) {
-  return detail::run_softmax_on_device<detail::softmax_output::logarithms>(policy, x, out);
+  return detail::run_softmax_on_device<detail::softmax_output::logarithms>(detail::as_cuda(policy), x, out);
 }
 template <device_policy P, tensor X, tensor O>
 auto log_sum_exp_rows(P&& policy, const X& x, O&& out) {
-  return detail::run_softmax_on_device<detail::softmax_output::normaliser>(policy, x, out);
+  return detail::run_softmax_on_device<detail::softmax_output::normaliser>(detail::as_cuda(policy), x, out);
 }
 
 }  // namespace ZERMELO_ISA

@@ -152,7 +152,7 @@ inline namespace ZERMELO_ISA {
 template <device_policy P, class Kernel, class... X, class... Y>
 auto scan(P&& policy, const Kernel& kernel, const inputs<X...>& in, const outputs<Y...>& out, scan_parameters p = {}) {
   detail::require_device_memory<X..., Y...>();
-  return detail::scan_on_device(policy, kernel, in, out, p, detail::device_whole{});
+  return detail::scan_on_device(detail::as_cuda(policy), kernel, in, out, p, detail::device_whole{});
 }
 
 /// As on the host.
@@ -165,7 +165,7 @@ auto segment_scan(P&& policy, const Kernel& kernel, const inputs<X...>& in, cons
   static_assert(view_type::rank == 1 && std::is_integral_v<typename view_type::value_type>,
                 "zermelo: offsets are a tensor of rank 1 of integers");
   if (v.size() == 0) throw shape_error("offsets", "is empty, expected one more offset than there are segments");
-  return detail::scan_on_device(policy, kernel, in, out, p, detail::given_offsets<view_type>{v});
+  return detail::scan_on_device(detail::as_cuda(policy), kernel, in, out, p, detail::given_offsets<view_type>{v});
 }
 
 }  // namespace ZERMELO_ISA

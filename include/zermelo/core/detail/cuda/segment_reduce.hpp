@@ -162,8 +162,8 @@ auto segment_reduce(P&& policy, const Kernel& kernel, const inputs<X...>& in, co
                   "zermelo: offsets are a tensor of rank 1 of integers");
     if (v.size() == 0) throw shape_error("offsets", "is empty, expected one more offset than there are segments");
     (detail::require_segments(std::get<W>(to), v.size() - 1, "segments"), ...);
-    return detail::run_segments_on_device(policy, kernel, from, to, detail::given_offsets<view_type>{v}, n, read,
-                                          write);
+    return detail::run_segments_on_device(detail::as_cuda(policy), kernel, from, to,
+                                          detail::given_offsets<view_type>{v}, n, read, write);
   }(std::index_sequence_for<X...>{}, std::index_sequence_for<Y...>{});
 }
 

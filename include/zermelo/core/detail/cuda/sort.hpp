@@ -130,7 +130,7 @@ auto sort(P&& policy, K&& keys, order direction = order::ascending) {
   const auto v = view(keys);
   static_assert(detail::sortable<typename std::remove_const_t<decltype(v)>::value_type>,
                 "zermelo: keys are numbers of 4 or 8 bytes");
-  return detail::sort_on_device<void>(policy, v, v, v.size(), direction);
+  return detail::sort_on_device<void>(detail::as_cuda(policy), v, v, v.size(), direction);
 }
 
 /// As on the host.   Cost: as sort, of pairs.
@@ -138,7 +138,7 @@ template <device_policy P, tensor K, tensor N>
 auto argsort(P&& policy, const K& keys, N&& indices, order direction = order::ascending) {
   detail::require_device_memory<K, N>();
   const auto v = view(keys);
-  return detail::argsort_on_device(policy, v, view(indices), v.size(), direction);
+  return detail::argsort_on_device(detail::as_cuda(policy), v, view(indices), v.size(), direction);
 }
 
 /// As on the host.   Cost: an argsort.
@@ -149,7 +149,7 @@ auto top_k(P&& policy, const K& keys, std::int64_t k, N&& indices, order directi
   if (k < 0 || k > v.size())
     throw domain_error("k", domain_error::whole,
                        std::to_string(k) + ", expected at most the number of keys, " + std::to_string(v.size()));
-  return detail::argsort_on_device(policy, v, view(indices), k, direction);
+  return detail::argsort_on_device(detail::as_cuda(policy), v, view(indices), k, direction);
 }
 
 }  // namespace ZERMELO_ISA
