@@ -12,6 +12,7 @@
 #include "error.hpp"
 #include "execution/default_policy.hpp"
 #include "execution/policy.hpp"
+#include "loss_options.hpp"
 #include "primitives/map_reduce.hpp"
 #include "tensor.hpp"
 #include "value.hpp"
@@ -33,17 +34,6 @@ template <class V>
 struct pair_slopes {
   V value, chosen, rejected;
 };
-
-/// What a kernel returns if it writes more: derivatives by the columns alongside, which weights multiply, and reports, which
-/// they do not. Both are bundles, and go into the tensors of `also_into` in this order.
-template <class Result, class Slopes, class Reports>
-struct extended {
-  Result result;
-  Slopes slopes;
-  Reports reports;
-};
-template <class Result, class Slopes, class Reports>
-extended(Result, Slopes, Reports) -> extended<Result, Slopes, Reports>;
 
 /// One pair, for kernels that need more than its log-ratios.
 template <class V, bool Normalised = false>
@@ -80,17 +70,6 @@ struct pair_sums {
   }
 };
 
-/// Pass it in place of the references: the log-ratio then is the policy's log-probability itself.
-struct no_reference_t {};
-inline constexpr no_reference_t no_reference{};
-
-/// An option: weights [B], finite and zero or more, multiply losses and gradients.
-template <class W>
-struct weighted_by {
-  W& weights;
-  ZERMELO_INLINE explicit weighted_by(W& w) : weights(w) {}
-};
-
 /// An option: lengths [B], positive, divide the log-ratios of the chosen and of the rejected responses.
 template <class C, class R>
 struct normalised_by {
@@ -107,63 +86,10 @@ struct with_lengths {
   ZERMELO_INLINE with_lengths(C& c, R& r) : chosen(c), rejected(r) {}
 };
 
-/// An option: columns [B] that the kernel reads beside the log-ratios, in the order of its arguments.
-template <class... X>
-struct alongside {
-  std::tuple<X&...> columns;
-  ZERMELO_INLINE explicit alongside(X&... x) : columns(x...) {}
-};
-
-/// An option: where what a kernel writes beside losses and gradients goes, [B] each; `discard` what is not wanted.
-template <class... Y>
-struct also_into {
-  std::tuple<Y&...> columns;
-  ZERMELO_INLINE explicit also_into(Y&... y) : columns(y...) {}
-};
-
 namespace detail {
 
 /// What the driver does with lengths.
 enum class length_use : std::uint8_t { none, given, divides };
-
-template <class Result>
-inline constexpr bool is_extended = false;
-template <class Result, class Slopes, class Reports>
-inline constexpr bool is_extended<extended<Result, Slopes, Reports>> = true;
-
-template <class Result>
-ZERMELO_FN auto plain_result(const Result& r) {
-  if constexpr (is_extended<Result>)
-    return r.result;
-  else
-    return r;
-}
-
-template <class V, class... S, std::size_t... K>
-ZERMELO_FN auto scaled([[maybe_unused]] V factor, [[maybe_unused]] const bundle<S...>& b, std::index_sequence<K...>) {
-  return bundle<S...>((factor * get<K>(b))...);
-}
-
-template <class... A, class... B, std::size_t... I, std::size_t... J>
-ZERMELO_FN auto joined(const bundle<A...>& a, const bundle<B...>& b, std::index_sequence<I...>,
-                       std::index_sequence<J...>) {
-  return bundle<A..., B...>(get<I>(a)..., get<J>(b)...);
-}
-
-template <class... A, class... B>
-ZERMELO_FN auto joined(const bundle<A...>& a, const bundle<B...>& b) {
-  return joined(a, b, std::index_sequence_for<A...>{}, std::index_sequence_for<B...>{});
-}
-
-/// What a kernel writes beside a loss and two gradients.
-template <class V, class Result>
-ZERMELO_FN auto further_of(V weight, const Result& r) {
-  if constexpr (is_extended<Result>)
-    return joined(scaled(weight, r.slopes, std::make_index_sequence<bundle_size<decltype(r.slopes)>::value>{}),
-                  r.reports);
-  else
-    return bundle<>();
-}
 
 template <class Kernel, class V, class... X>
 inline constexpr bool takes_margin = requires(const Kernel& k, V v, X... x) { plain_result(k(v, x...)).slope; };
@@ -347,23 +273,7 @@ struct to_pair_sums {
   }
 };
 
-template <class X>
-ZERMELO_INLINE auto references_of(const char* name, X& x) {
-  if constexpr (std::is_same_v<std::remove_const_t<X>, no_reference_t>)
-    return std::tuple<>();
-  else
-    return std::tuple(named(name, x));
-}
-
 /// What the options say, in the order that pair_kernel expects.
-template <class W>
-ZERMELO_INLINE auto weights_of(const weighted_by<W>& o) {
-  return std::tuple(named("weights", o.weights));
-}
-template <class O>
-ZERMELO_INLINE std::tuple<> weights_of(const O&) {
-  return {};
-}
 template <class C, class R>
 ZERMELO_INLINE auto lengths_of(const normalised_by<C, R>& o) {
   return std::tuple(named("chosen_lengths", o.chosen), named("rejected_lengths", o.rejected));
@@ -380,60 +290,6 @@ template <class O>
 inline constexpr bool divides_lengths = false;
 template <class C, class R>
 inline constexpr bool divides_lengths<normalised_by<C, R>> = true;
-template <class X>
-ZERMELO_INLINE auto masks_of(const counted_where<X>& o) {
-  return std::tuple<const counted_where<X>&>(o);
-}
-template <class O>
-ZERMELO_INLINE std::tuple<> masks_of(const O&) {
-  return {};
-}
-template <class O>
-inline constexpr bool is_alongside = false;
-template <class... X>
-inline constexpr bool is_alongside<alongside<X...>> = true;
-template <class O>
-inline constexpr bool is_also_into = false;
-template <class... Y>
-inline constexpr bool is_also_into<also_into<Y...>> = true;
-
-/// The columns alongside, by the names that the kernel gives them in `columns`.
-template <class Kernel, std::size_t K, class X>
-ZERMELO_INLINE auto named_column(X& x) {
-  if constexpr (requires { x.tensor; })
-    return x;
-  else if constexpr (requires { Kernel::columns[0]; })
-    return named(Kernel::columns[K], x);
-  else
-    return named("alongside", x);
-}
-template <class Kernel, class... X>
-ZERMELO_INLINE auto columns_of(const alongside<X...>& o) {
-  if constexpr (requires { Kernel::columns[0]; })
-    static_assert(sizeof(Kernel::columns) / sizeof(Kernel::columns[0]) == sizeof...(X),
-                  "zermelo: alongside gives as many columns as the kernel names in its `columns`");
-  return [&]<std::size_t... K>(std::index_sequence<K...>) {
-    return std::tuple(named_column<Kernel, K>(std::get<K>(o.columns))...);
-  }(std::index_sequence_for<X...>{});
-}
-template <class Kernel, class O>
-ZERMELO_INLINE std::tuple<> columns_of(const O&) {
-  return {};
-}
-template <class... Y>
-ZERMELO_INLINE auto also_of(const also_into<Y...>& o) {
-  return std::apply([](auto&... y) { return std::tuple(named("also_into", y)...); }, o.columns);
-}
-template <class O>
-ZERMELO_INLINE std::tuple<> also_of(const O&) {
-  return {};
-}
-
-/// References to all that tuples hold, one after another.
-template <class... Tuples>
-ZERMELO_INLINE auto tied(Tuples&... tuples) {
-  return std::tuple_cat(std::apply([](auto&... x) { return std::tie(x...); }, tuples)...);
-}
 
 }  // namespace detail
 
