@@ -96,6 +96,7 @@
 #include "game/matrix_self_play.hpp"
 #include "game/max_entropy_nash.hpp"
 #include "game/pair_regression.hpp"
+#include "game/online_hiring.hpp"
 #include "game/preference_operator.hpp"
 #include "game/regularized_equilibrium.hpp"
 #include "game/sample_rewards.hpp"

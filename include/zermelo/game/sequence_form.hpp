@@ -259,7 +259,7 @@ inline sequence_solution solve_sequence_form(const sequence_game& g) {
 /// The α-regularised equilibrium (agent quantal response):  x = argmax xᵀAy − αΨ(x), y = argmax −xᵀAy − αΨ(y).
 ///
 /// Magnetic mirror descent with the dilated entropy from uniform behaviour: a step is the softmax, bottom-up, of
-/// (η A y + ∇Ψ(x))/(1 + ηα). The step begins at α/max|A|² and is halved while the residual grows. value is xᵀA y,
+/// (η A y + ∇Ψ(x))/(1 + ηα). The step begins at α/max|A|² and is halved when the residual no longer falls. value is xᵀA y,
 /// without entropies; the residual is the largest difference of a choice from the smoothed response to the other side (the
 /// regularised gap is of the order of its square).
 /// Errors: shape_error, domain_error; α ≤ 0.   Cost: two products with A an iteration; linear convergence.
@@ -282,7 +282,8 @@ inline sequence_solution solve_regularized_sequence_form(const sequence_game& g,
     detail::realise(*trees[k], behaviour[k], strategy[k]);
   }
   sequence_solution s;
-  double least = HUGE_VAL, last = HUGE_VAL;
+  const double longest = step;
+  double least = HUGE_VAL;
   std::int64_t idle = 0;
   for (std::int64_t iteration = 0;; ++iteration) {
     for (int k = 0; k < 2; ++k) detail::earnings(g, k == 1, strategy[1 - k], gradient[k]);
@@ -295,26 +296,35 @@ inline sequence_solution solve_regularized_sequence_form(const sequence_game& g,
     }
     if (residual < least) {
       least = residual;
-      best[0] = strategy[0], best[1] = strategy[1];
+      for (int k = 0; k < 2; ++k) best[k] = behaviour[k];
       idle = 0;
     } else {
       ++idle;
     }
     s.convergence = {iteration, least, status::converged};
     if (least <= p.tolerance) break;
-    if (iteration == p.max_iterations || idle > 2000) {
-      s.convergence.status = idle > 2000 ? status::stalled : status::limit;
+    if (iteration == p.max_iterations || step < 1e-6 * longest) {
+      s.convergence.status = iteration == p.max_iterations ? status::limit : status::stalled;
       break;
     }
-    if (residual > last && idle % 8 == 7) step /= 2;  // too far, again and again
-    last = residual;
+    // Nothing better for longer than the distance should take to fall by e⁴: the step is too long.
+    if (static_cast<double>(idle) > 200 + 4 * (1 + 1 / (step * alpha))) {
+      step /= 2;
+      idle = 0;
+      for (int k = 0; k < 2; ++k) {
+        behaviour[k] = best[k];
+        detail::realise(*trees[k], behaviour[k], strategy[k]);
+      }
+      continue;
+    }
     for (int k = 0; k < 2; ++k) {
       detail::mirror_gradient(*trees[k], behaviour[k], step, alpha, gradient[k]);
       detail::respond(*trees[k], gradient[k], 1, behaviour[k]);
       detail::realise(*trees[k], behaviour[k], strategy[k]);
     }
   }
-  s.x = best[0], s.y = best[1];
+  detail::realise(g.first, best[0], s.x);
+  detail::realise(g.second, best[1], s.y);
   s.gap = sequence_gap(g, s.x, s.y, alpha);
   s.value = detail::payoff_of(g, s.x, s.y);
   return s;
