@@ -205,12 +205,12 @@ double active_passive_score(const R& relevance, const E& entailment, O&& scores)
     for (std::int64_t k = 0; k < v.shape[1]; ++k) {
       const double x = static_cast<double>(v(s, k));
       if (!(x >= 0 && x <= 1))
-        throw domain_error(name, s * v.shape[1] + k, detail::text(x) + ", expected a probability");
+        throw domain_error(name, s * v.shape[1] + k, zermelo::detail::text(x) + ", expected a probability");
       sum += x;
     }
     if (!(sum >= 1 - 1e-6 && sum <= 1 + 1e-6))
       throw domain_error(name, s * v.shape[1],
-                         "probabilities of this statement sum to " + detail::text(sum) + ", expected 1");
+                         "probabilities of this statement sum to " + zermelo::detail::text(sum) + ", expected 1");
   };
   double all = 0;
   for (std::int64_t s = 0; s < g.shape[0]; ++s) {

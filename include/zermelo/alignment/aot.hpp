@@ -49,11 +49,11 @@ struct difference {
   template <class V>
   ZERMELO_FN result<V> operator()(V x, V y) const {
     const V d = x - y;
-    return {bundle<V>(d), {}, is_nan(d) || (max)(x, y) == detail::infinity<V>()};
+    return {bundle<V>(d), {}, is_nan(d) || (max)(x, y) == zermelo::detail::infinity<V>()};
   }
   domain_error explain(std::int64_t k, double x, double y) const {
-    if (x == detail::infinity<double>()) return {first, k, "is a log-probability of +∞"};
-    if (y == detail::infinity<double>()) return {second, k, "is a log-probability of +∞"};
+    if (x == zermelo::detail::infinity<double>()) return {first, k, "is a log-probability of +∞"};
+    if (y == zermelo::detail::infinity<double>()) return {second, k, "is a log-probability of +∞"};
     return {first, k, "the difference from " + std::string(second) + " is one of equal infinities, which is undefined"};
   }
 };

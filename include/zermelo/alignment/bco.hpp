@@ -72,7 +72,7 @@ struct bco {
     return label != V(0) && label != V(1);
   }
   domain_error refusal(std::int64_t k, double label) const {
-    return {columns[0], k, detail::text(label) + ", expected 1 for desirable or 0"};
+    return {columns[0], k, zermelo::detail::text(label) + ", expected 1 for desirable or 0"};
   }
 
   ZERMELO_INLINE void require_valid() const {
@@ -137,7 +137,7 @@ struct density_ratio_bounds {
   ZERMELO_INLINE void require_valid() const {
     if (!(least >= 0 && least <= most))
       throw domain_error("least", domain_error::whole,
-                         detail::text(least) + ", expected a number from 0 to " + detail::text(most));
+                         zermelo::detail::text(least) + ", expected a number from 0 to " + zermelo::detail::text(most));
   }
 };
 
@@ -157,7 +157,7 @@ struct density_ratio {
     return {bundle<V>((max)(V(bounds.least), (min)(V(bounds.most), odds))), {}, !(p >= V(0) && p <= V(1))};
   }
   domain_error explain(std::int64_t k, double p) const {
-    return {"probabilities", k, detail::text(p) + ", expected a probability"};
+    return {"probabilities", k, zermelo::detail::text(p) + ", expected a probability"};
   }
 };
 

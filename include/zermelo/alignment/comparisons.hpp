@@ -23,7 +23,8 @@ struct code_parameters {
 
   ZERMELO_INLINE void require_valid() const {
     if (!(threshold >= 0 && threshold < 1))
-      throw domain_error("threshold", domain_error::whole, detail::text(threshold) + ", expected a number in [0, 1)");
+      throw domain_error("threshold", domain_error::whole,
+                         zermelo::detail::text(threshold) + ", expected a number in [0, 1)");
   }
 };
 
@@ -76,9 +77,9 @@ code_figures code_optimisation(const A& old_time, const B& new_time, const C& co
   for (std::int64_t k = 0; k < n; ++k) {
     const double before = static_cast<double>(a.element(k)), after = static_cast<double>(b.element(k));
     if (!(before > 0) || !is_finite(before))
-      throw domain_error("old_time", k, detail::text(before) + ", expected a positive time");
+      throw domain_error("old_time", k, zermelo::detail::text(before) + ", expected a positive time");
     if (!(after > 0) || !is_finite(after))
-      throw domain_error("new_time", k, detail::text(after) + ", expected a positive time");
+      throw domain_error("new_time", k, zermelo::detail::text(after) + ", expected a positive time");
     const bool right = c.element(k) != 0;
     const double raw = right ? before / after : 1.0;
     const double s = with.floor_at_one ? (std::max)(raw, 1.0) : raw;
@@ -128,7 +129,8 @@ std::vector<ablation_row> ablation_table(const S& scores) {
     auto& row = rows[static_cast<std::size_t>(m)];
     for (std::int64_t b = 0; b < benchmarks; ++b) {
       const double x = static_cast<double>(s(m, b));
-      if (!is_finite(x)) throw domain_error("scores", m * benchmarks + b, detail::text(x) + ", expected a score");
+      if (!is_finite(x))
+        throw domain_error("scores", m * benchmarks + b, zermelo::detail::text(x) + ", expected a score");
       row.gain.push_back(x - static_cast<double>(s(0, b)));
       row.mean_gain += row.gain.back() / static_cast<double>(benchmarks);
       row.mean += x / static_cast<double>(benchmarks);

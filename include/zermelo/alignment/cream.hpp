@@ -30,7 +30,7 @@ struct cream {
     return !(consistency >= V(0) && consistency <= V(1));
   }
   domain_error refusal(std::int64_t k, double consistency) const {
-    return {columns[0], k, detail::text(consistency) + ", expected a number from 0 to 1"};
+    return {columns[0], k, zermelo::detail::text(consistency) + ", expected a number from 0 to 1"};
   }
 
   ZERMELO_INLINE void require_valid() const { parameters::require_positive("beta", beta); }

@@ -33,7 +33,7 @@ struct exo_pair {
     parameters::require_positive("beta", beta);
     if (!(label_smoothing > 0 && label_smoothing <= 0.5))
       throw domain_error("label_smoothing", domain_error::whole,
-                         detail::text(label_smoothing) + ", expected a probability above 0, at most 1/2");
+                         zermelo::detail::text(label_smoothing) + ", expected a probability above 0, at most 1/2");
   }
 };
 

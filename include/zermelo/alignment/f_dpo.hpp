@@ -43,7 +43,7 @@ struct f_dpo {
     if constexpr (F == f_divergence::alpha) parameters::require_finite("alpha", alpha);
     if (!(exponent_clamp > 0))
       throw domain_error("exponent_clamp", domain_error::whole,
-                         detail::text(exponent_clamp) + ", expected a positive number or infinity");
+                         zermelo::detail::text(exponent_clamp) + ", expected a positive number or infinity");
   }
 
  private:

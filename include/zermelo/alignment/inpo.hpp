@@ -36,8 +36,9 @@ struct inpo {
   ZERMELO_INLINE void require_valid() const {
     parameters::require_positive("eta", eta);
     if (!(tau >= 0 && tau <= eta))
-      throw domain_error("tau", domain_error::whole,
-                         detail::text(tau) + ", expected a number from 0 to eta, which is " + detail::text(eta));
+      throw domain_error(
+          "tau", domain_error::whole,
+          zermelo::detail::text(tau) + ", expected a number from 0 to eta, which is " + zermelo::detail::text(eta));
   }
 };
 

@@ -55,7 +55,7 @@ struct kto {
     return label != V(0) && label != V(1);
   }
   domain_error refusal(std::int64_t k, double label) const {
-    return {columns[0], k, detail::text(label) + ", expected 1 for desirable or 0"};
+    return {columns[0], k, zermelo::detail::text(label) + ", expected 1 for desirable or 0"};
   }
 
   ZERMELO_INLINE void require_valid() const {
@@ -103,7 +103,7 @@ struct implicit_prm {
     return !(label >= V(0) && label <= V(1));
   }
   domain_error refusal(std::int64_t k, double label) const {
-    return {columns[0], k, detail::text(label) + ", expected a probability"};
+    return {columns[0], k, zermelo::detail::text(label) + ", expected a probability"};
   }
 
   ZERMELO_INLINE void require_valid() const { parameters::require_positive("beta", beta); }

@@ -57,8 +57,8 @@ struct mixture {
   }
   template <class L, class V, bool Normalised>
   ZERMELO_FN static void add(pair_slopes<V>& all, const part<L>& one, const pair_terms<V, Normalised>& p) {
-    const auto result = detail::called(one.loss, p);
-    const pair_slopes<V> s = detail::slopes_of(one.loss, p, result);
+    const auto result = zermelo::detail::called(one.loss, p);
+    const pair_slopes<V> s = zermelo::detail::slopes_of(one.loss, p, result);
     const V w = V(one.weight);
     all.value += weighted(w, s.value);
     all.chosen += weighted(w, s.chosen);

@@ -45,13 +45,13 @@ std::int64_t checked_arms(const char* name, const P& p, const R& r) {
   double sum = 0;
   for (std::int64_t k = 0; k < n; ++k) {
     const double x = static_cast<double>(p.element(k));
-    if (!(x >= 0 && x <= 1)) throw domain_error(name, k, detail::text(x) + ", expected a probability");
+    if (!(x >= 0 && x <= 1)) throw domain_error(name, k, zermelo::detail::text(x) + ", expected a probability");
     if (!is_finite(static_cast<double>(r.element(k))))
-      throw domain_error("reward", k, detail::text(static_cast<double>(r.element(k))) + ", expected a number");
+      throw domain_error("reward", k, zermelo::detail::text(static_cast<double>(r.element(k))) + ", expected a number");
     sum += x;
   }
   if (!(sum > 1 - 1e-6 && sum < 1 + 1e-6))
-    throw domain_error(name, domain_error::whole, "sums to " + detail::text(sum) + ", expected 1");
+    throw domain_error(name, domain_error::whole, "sums to " + zermelo::detail::text(sum) + ", expected 1");
   return n;
 }
 
@@ -69,7 +69,7 @@ regularised_optimum kl_regularized_optimum(const F& reference, const R& reward, 
   const auto ref = view(reference);
   const auto r = view(reward);
   const std::int64_t n = optimum::checked_arms("reference", ref, r);
-  double most = -detail::infinity<double>();
+  double most = -zermelo::detail::infinity<double>();
   for (std::int64_t k = 0; k < n; ++k)
     if (ref.element(k) > 0) most = (std::max)(most, static_cast<double>(r.element(k)) / beta);
   double sum = 0;
@@ -133,7 +133,7 @@ best_of_n_figures best_of_n(const F& prior, const R& reward, std::int64_t n, P&&
     double ratio = 0;  // πₙ/p within the block
     if (block > 0) {
       const double upto = log_share(below + block, above[last]);
-      const double before = below > 0 ? log_share(below, above[first]) : -detail::infinity<double>();
+      const double before = below > 0 ? log_share(below, above[first]) : -zermelo::detail::infinity<double>();
       ratio = exp(draws * upto) * -expm1(draws * (before - upto)) / block;
     }
     for (std::size_t k = first; k < last; ++k) {

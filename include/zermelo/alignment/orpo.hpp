@@ -47,7 +47,8 @@ struct orpo {
     parameters::require_positive("beta", beta);
     parameters::require_nonnegative("nll_weight", nll_weight);
     if (!(ceiling <= 0))
-      throw domain_error("ceiling", domain_error::whole, detail::text(ceiling) + ", expected a number, at most 0");
+      throw domain_error("ceiling", domain_error::whole,
+                         zermelo::detail::text(ceiling) + ", expected a number, at most 0");
   }
 };
 

@@ -30,10 +30,10 @@ double cross_entropy(const char* name, const Z& logits, const char* label_name, 
     if (truth < 0 || truth >= classes)
       throw domain_error(label_name, at,
                          std::to_string(truth) + ", expected a degree from 0 to " + std::to_string(classes - 1));
-    double most = -detail::infinity<double>();
+    double most = -zermelo::detail::infinity<double>();
     for (std::int64_t d = 0; d < classes; ++d) {
       const double z = static_cast<double>(logits(i, m, d));
-      if (!is_finite(z)) throw domain_error(name, at * classes + d, detail::text(z) + ", expected a number");
+      if (!is_finite(z)) throw domain_error(name, at * classes + d, zermelo::detail::text(z) + ", expected a number");
       most = z > most ? z : most;
     }
     double mass = 0;

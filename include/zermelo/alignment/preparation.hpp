@@ -69,8 +69,8 @@ std::vector<goal_conditioned_pair> reward_augmented(const C& chosen, const R& re
   std::vector<goal_conditioned_pair> rows, exchanged;
   for (std::int64_t k = 0; k < c.size(); ++k) {
     const double x = static_cast<double>(c.element(k)), y = static_cast<double>(r.element(k));
-    if (!is_finite(x)) throw domain_error("chosen", k, detail::text(x) + ", expected a score");
-    if (!is_finite(y)) throw domain_error("rejected", k, detail::text(y) + ", expected a score");
+    if (!is_finite(x)) throw domain_error("chosen", k, zermelo::detail::text(x) + ", expected a score");
+    if (!is_finite(y)) throw domain_error("rejected", k, zermelo::detail::text(y) + ", expected a score");
     if (x < y || (drop_ties && x == y)) continue;
     rows.push_back({k, x, false});
     exchanged.push_back({k, y, true});
@@ -107,7 +107,7 @@ bool update_reference(R&& reference, const X& parameters_, std::int64_t step, co
 inline std::int64_t select_opponent(opponent_choice choice, std::int64_t iterates, double u = 0) {
   if (iterates < 1) throw domain_error("iterates", domain_error::whole, "expected at least one iterate");
   if (!(u >= 0 && u < 1))
-    throw domain_error("u", domain_error::whole, detail::text(u) + ", expected a number in [0, 1)");
+    throw domain_error("u", domain_error::whole, zermelo::detail::text(u) + ", expected a number in [0, 1)");
   if (choice == opponent_choice::initial) return 0;
   if (choice == opponent_choice::latest) return iterates - 1;
   const std::int64_t k = static_cast<std::int64_t>(u * static_cast<double>(iterates));

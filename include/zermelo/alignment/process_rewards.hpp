@@ -108,8 +108,8 @@ prefix_values prefix_value(const P& policy, const R& reference, const N& prefix,
     throw shape_error("prefix", std::to_string(t) + " tokens, expected at most " + std::to_string(length));
   for (std::int64_t k = 0; k < p.size(); ++k) {
     const double x = static_cast<double>(p.element(k)), y = static_cast<double>(r.element(k));
-    if (!(x >= 0 && x <= 1)) throw domain_error("policy", k, detail::text(x) + ", expected a probability");
-    if (!(y >= 0 && y <= 1)) throw domain_error("reference", k, detail::text(y) + ", expected a probability");
+    if (!(x >= 0 && x <= 1)) throw domain_error("policy", k, zermelo::detail::text(x) + ", expected a probability");
+    if (!(y >= 0 && y <= 1)) throw domain_error("reference", k, zermelo::detail::text(y) + ", expected a probability");
   }
   const auto log_ratio = [&](std::int64_t i, std::int64_t from, std::int64_t to) {
     return log(static_cast<double>(p(i, from, to))) - log(static_cast<double>(r(i, from, to)));

@@ -75,11 +75,12 @@ struct ranked_pair {
 
   domain_error explain(std::int64_t k, double chosen, double rejected, double, double, double chosen_length,
                        double rejected_length, double share) const {
-    if (!(share >= 0 && share <= 1)) return {"preference", k, detail::text(share) + ", expected a probability"};
+    if (!(share >= 0 && share <= 1))
+      return {"preference", k, zermelo::detail::text(share) + ", expected a probability"};
     if (!(chosen_length > 0))
-      return {"chosen_lengths", k, detail::text(chosen_length) + ", expected a positive length"};
+      return {"chosen_lengths", k, zermelo::detail::text(chosen_length) + ", expected a positive length"};
     if (!(rejected_length > 0))
-      return {"rejected_lengths", k, detail::text(rejected_length) + ", expected a positive length"};
+      return {"rejected_lengths", k, zermelo::detail::text(rejected_length) + ", expected a positive length"};
     return {is_nan(chosen - rejected) ? "chosen" : "reference_chosen", k,
             "the difference from the rejected is one of equal infinities, which is undefined"};
   }

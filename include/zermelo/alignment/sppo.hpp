@@ -49,7 +49,7 @@ struct sppo_soft {
   }
   domain_error refusal(std::int64_t k, double p, double q) const {
     const bool first = !(p >= 0 && p <= 1);
-    return {columns[first ? 0 : 1], k, detail::text(first ? p : q) + ", expected a probability"};
+    return {columns[first ? 0 : 1], k, zermelo::detail::text(first ? p : q) + ", expected a probability"};
   }
 
   ZERMELO_INLINE void require_valid() const { parameters::require_positive("eta", eta); }

@@ -23,8 +23,8 @@ struct wpo {
 
   template <class V, bool Normalised>
   ZERMELO_FN auto operator()(const pair_terms<V, Normalised>& p, V chosen, V rejected) const {
-    const auto result = detail::called(loss, p);
-    const pair_slopes<V> s = detail::slopes_of(loss, p, result);
+    const auto result = zermelo::detail::called(loss, p);
+    const pair_slopes<V> s = zermelo::detail::slopes_of(loss, p, result);
     const V w = exp(chosen + rejected);
     return extended{pair_slopes<V>{weighted(w, s.value), weighted(w, s.chosen), weighted(w, s.rejected)}, bundle<>(),
                     bundle(w)};
