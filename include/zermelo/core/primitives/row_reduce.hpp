@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "../detail/lane_shifts.hpp"
 #include "../detail/segments.hpp"
 #include "../detail/unrolled.hpp"
 #include "../error.hpp"
@@ -135,10 +136,14 @@ bool holds_nan(const C& x, std::int64_t begin, std::int64_t end) {
 /// Σ exp(x − shift); the terms are written where they are wanted.
 template <class V, bool Contiguous, bool Write, class C, class O>
 ZERMELO_INLINE double exponentials(const C& x, const O& out, std::int64_t begin, std::int64_t end, scalar_t<V> shift) {
+  using T = scalar_t<V>;
   constexpr std::int64_t width = lanes<V>;
   double sum = 0;
   std::int64_t k = begin;
+  // The next block of a long row comes from memory while this one is worked on.
+  const std::int64_t ahead = end - begin >= softmax_block ? softmax_block * static_cast<std::int64_t>(sizeof(T)) : 0;
   const auto term = [&](std::int64_t from, std::int64_t count) ZERMELO_LAMBDA_INLINE {
+    if constexpr (Contiguous && width > 1) fetch_ahead(x, from, ahead);
     const V below = fetch<V, Contiguous>(x, from, count) - V(shift);
     const V e = keep_nan(below, exp_nonpositive(below));
     if constexpr (Write) put<V, Contiguous>(out, from, count, e);
@@ -209,6 +214,117 @@ ZERMELO_INLINE bool softmax_row(const C& x, const O& out, double& normaliser) {
   return true;
 }
 
+/// Rows narrower than so many packs are worked on side by side, a row a lane.
+inline constexpr std::int64_t narrow_packs = 4;
+
+/// The columns of `count` rows from `row` on, a row a lane; lanes behind them repeat the last row. Elements up to `end` may be
+/// read.
+template <class V, bool SideBySide, class View>
+ZERMELO_INLINE void load_columns(const View& x, std::int64_t row, std::int64_t count,
+                                 [[maybe_unused]] const scalar_t<V>* end, V* column) {
+  constexpr int width = static_cast<int>(lanes<V>);
+  const std::int64_t n = x.shape[1];
+  if constexpr (!SideBySide) {
+    for (std::int64_t j = 0; j < n; ++j) {
+      scalar_t<V> number[width];
+      for (std::int64_t r = 0; r < width; ++r)
+        number[r] = static_cast<scalar_t<V>>(x(row + (std::min)(r, count - 1), j));
+      column[j] = load<V>(number);
+    }
+    return;
+  } else {
+    for (std::int64_t j = 0; j < n; j += width) {
+      V block[width];
+      unrolled<width>([&](auto r) ZERMELO_LAMBDA_INLINE {
+        const scalar_t<V>* from = x.data + (row + (std::min)(std::int64_t{r}, count - 1)) * x.strides[0] + j;
+        block[r] = n - j >= width || end - from >= width ? load<V>(from) : load<V>(from, n - j, scalar_t<V>(0));
+      });
+      transpose_lanes(block);
+      unrolled<width>([&](auto r) ZERMELO_LAMBDA_INLINE { column[j + r] = block[r]; });
+    }
+  }
+}
+
+/// The other way round. Elements before `end` and behind a row may be written, if they are written again.
+template <class V, bool SideBySide, class View>
+ZERMELO_INLINE void store_columns(const View& out, std::int64_t row, std::int64_t count,
+                                  [[maybe_unused]] const scalar_t<V>* end, const V* column) {
+  constexpr int width = static_cast<int>(lanes<V>);
+  const std::int64_t n = out.shape[1];
+  if constexpr (!SideBySide) {
+    for (std::int64_t j = 0; j < n; ++j) {
+      scalar_t<V> number[width];
+      store(number, column[j]);
+      for (std::int64_t r = 0; r < count; ++r) out(row + r, j) = static_cast<typename View::value_type>(number[r]);
+    }
+    return;
+  } else {
+    V whole[narrow_packs * width];  // rows, one after another
+    const std::int64_t packs = (n + width - 1) / width;
+    for (std::int64_t p = 0; p < packs; ++p) {
+      V block[width];
+      unrolled<width>([&](auto r) ZERMELO_LAMBDA_INLINE { block[r] = column[p * width + r]; });
+      transpose_lanes(block);
+      unrolled<width>([&](auto r) ZERMELO_LAMBDA_INLINE { whole[r * packs + p] = block[r]; });
+    }
+    for (std::int64_t r = 0; r < count; ++r)
+      for (std::int64_t p = 0; p < packs; ++p) {
+        scalar_t<V>* to = out.data + (row + r) * out.strides[0] + p * width;
+        const std::int64_t left = n - p * width;
+        if (left >= width || end - to >= width)
+          store(to, whole[r * packs + p]);
+        else
+          store(to, whole[r * packs + p], left);
+      }
+  }
+}
+
+/// `count` rows from `row` on, at most as many as there are lanes. False, before anything is written, if one of them is not
+/// an ordinary one. Rows up to `last` may be read.
+template <class V, softmax_form Form, bool SideBySide, class X, class O>
+bool softmax_side_by_side(const X& x, const O& out, std::int64_t row, std::int64_t count, std::int64_t last) {
+  using T = scalar_t<V>;
+  constexpr std::int64_t width = lanes<V>;
+  const std::int64_t n = x.view.shape[1];
+  V column[narrow_packs * width];
+  const scalar_t<V>* end = nullptr;
+  if constexpr (SideBySide) end = x.view.strides[0] == n ? x.view.data + last * n : x.view.data;
+  load_columns<V, SideBySide>(x.view, row, count, end, column);
+  V most[2] = {column[0], -infinity<V>()};
+  for (std::int64_t j = 1; j < n; ++j) most[j % 2] = (max)(most[j % 2], column[j]);
+  const V largest = (max)(most[0], most[1]);
+  V sum[4] = {V(0), V(0), V(0), V(0)};
+  const auto term = [&](std::int64_t j) ZERMELO_LAMBDA_INLINE {
+    const V below = column[j] - largest;
+    const V e = keep_nan(below, exp_nonpositive(below));
+    column[j] = Form == softmax_form::probabilities ? e : below;
+    return e;
+  };
+  std::int64_t j = 0;
+  for (; j + 4 <= n; j += 4) unrolled<4>([&](auto i) ZERMELO_LAMBDA_INLINE { sum[i] += term(j + i); });
+  for (; j < n; ++j) sum[0] += term(j);
+  const V scaled = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+  if (!all(is_finite(largest)) || any(is_nan(scaled))) return false;
+  if constexpr (Form == softmax_form::normaliser) {
+    T value[width];
+    store(value, largest + log(scaled));
+    for (std::int64_t r = 0; r < count; ++r)
+      out.view.element(row + r) = static_cast<typename decltype(out.view)::value_type>(value[r]);
+  } else {
+    if constexpr (Form == softmax_form::probabilities) {
+      const V factor = V(1) / scaled;
+      for (j = 0; j < n; ++j) column[j] = column[j] * factor;
+    } else {
+      const V less = log(scaled);
+      for (j = 0; j < n; ++j) column[j] = column[j] - less;
+    }
+    // In packed rows what is written behind one is written again with the next.
+    if constexpr (SideBySide) end = out.view.strides[0] == n ? out.view.data + (row + count) * n : out.view.data;
+    store_columns<V, SideBySide>(out.view, row, count, end, column);
+  }
+  return true;
+}
+
 template <class C>
 [[noreturn]] __attribute__((cold, noinline)) void refuse_softmax(const C& x, std::int64_t r) {
   const std::int64_t width = x.view.shape[1];
@@ -236,7 +352,23 @@ void run_softmax(P&& policy, const X& x, O&& out) {
   }
   const std::int64_t per_tile = (std::max)(std::int64_t{1}, softmax_tile / (std::max)(width, std::int64_t{1}));
   for_each_tile(policy, (rows + per_tile - 1) / per_tile, [&](std::int64_t t) {
-    for (std::int64_t r = t * per_tile; r < (std::min)(rows, (t + 1) * per_tile); ++r) {
+    const std::int64_t last = (std::min)(rows, (t + 1) * per_tile);
+    [[maybe_unused]] const bool narrow = width > 0 && width < narrow_packs * lanes<V>;
+    [[maybe_unused]] std::int64_t alone = 0;  // rows below are worked on one by one
+    for (std::int64_t r = t * per_tile; r < last; ++r) {
+      if constexpr (lanes<V> > 1) {
+        if (narrow && r >= alone) {
+          const std::int64_t count = (std::min)(lanes<V>, last - r);
+          constexpr bool plain = std::is_same_v<typename decltype(from.view)::value_type, T> &&
+                                 std::is_same_v<typename decltype(to.view)::value_type, T>;
+          if (side_by_side && plain ? softmax_side_by_side<V, Form, plain>(from, to, r, count, last)
+                                    : softmax_side_by_side<V, Form, false>(from, to, r, count, last)) {
+            r += count - 1;
+            continue;
+          }
+          alone = r + count;
+        }
+      }
       double normaliser = 0;
       bool good;
       const auto x_row = row_of(from, r);
