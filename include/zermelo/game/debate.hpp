@@ -118,7 +118,7 @@ ZERMELO_INLINE void for_each_addition(const binomial_table& c, std::uint64_t set
 }
 
 template <class Judge>
-double judged(const Judge& judge, std::uint64_t set, const debate_parameters& p) {
+double payoff_after(const Judge& judge, std::uint64_t set, const debate_parameters& p) {
   const double margin = static_cast<double>(judge(set));
   if (is_nan(margin)) throw domain_error("judge", domain_error::whole, "gave a margin that is not a number");
   if (p.payoff == debate_payoff::margin) return margin;
@@ -192,7 +192,7 @@ debate_result solve_debate(P&& policy, const Judge& judge, std::int64_t features
   const auto maximises = [&](std::int64_t k) { return (k % 2 == 0) != p.second_starts; };
   debate_result r;
   detail::fill_level(policy, c, features, length, level(length),
-                     [&](std::uint64_t set) { return detail::judged(judge, set, p); });
+                     [&](std::uint64_t set) { return detail::payoff_after(judge, set, p); });
   r.positions = c(features, length);
   for (std::int64_t k = length - 1; k >= 0; --k) {
     const double* const below = level(k + 1).data();
@@ -252,7 +252,7 @@ matrix_game_solution<double> solve_upfront_debate(const Judge& judge, std::int64
   for (std::int64_t rank = 0; rank < sets; ++rank, set = detail::next_set(set)) masks.push_back(set);
   std::vector<double> payoff;
   for (const std::uint64_t a : masks)
-    for (const std::uint64_t b : masks) payoff.push_back(detail::judged(judge, a | b, p));
+    for (const std::uint64_t b : masks) payoff.push_back(detail::payoff_after(judge, a | b, p));
   return solve_matrix_game(matrix_view(payoff.data(), sets, sets));
 }
 
