@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <cmath>
 #include <limits>
+#include <string>
 #include <vector>
 #include <zermelo/alignment/dpo.hpp>
 #include <zermelo/alignment/ipo.hpp>
@@ -167,6 +168,34 @@ TEST_CASE("threads give the bits of one, and scalar code the same to rounding") 
   CHECK(one.for_chosen == many.for_chosen);
   CHECK(one.losses == scalar.losses);  // packs and scalars agree to the last bit
   CHECK(c.loss == Approx(a.loss).epsilon(1e-12));
+}
+
+TEST_CASE(
+    "a legal infinity is no fault, and a fault beside it is found, where gradients replace log-probabilities too") {
+  for (const bool in_place : {false, true}) {
+    batch b(9000);
+    b.chosen[5] = b.rejected_before[4500] = -infinity;
+    const auto run = [&](batch x) {
+      std::vector<double> for_chosen(9000), for_rejected(9000);
+      const auto sums =
+          zm::pair_loss(dpo{.beta = 1}, x.chosen, x.rejected, x.chosen_before, x.rejected_before, x.losses,
+                        in_place ? x.chosen : for_chosen, in_place ? x.rejected_before : for_rejected);
+      CHECK((in_place ? x.chosen : for_chosen)[5] == -1);
+      CHECK((in_place ? x.rejected_before : for_rejected)[4500] == 1);
+      return sums;
+    };
+    CHECK(run(b).loss == infinity);
+    b.rejected[4700] = infinity;
+    const auto error = [&]() -> std::string {
+      try {
+        run(b);
+      } catch (const zm::domain_error& e) {
+        return e.what();
+      }
+      return "no error";
+    };
+    CHECK(error() == "chosen[4700]: a log-probability of this pair is +∞");
+  }
 }
 
 TEST_CASE("bad pairs are named by tensor and position") {

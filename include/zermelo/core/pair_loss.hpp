@@ -123,38 +123,63 @@ ZERMELO_FN pair_slopes<V> slopes_of(const Kernel&, const pair_terms<V, Normalise
   }
 }
 
-/// Where the kernel has no value for a pair; kernels may have a member `refuses` of the same arguments.
-template <class Kernel, class V, bool Normalised, class... X>
+template <bool Strict, class V>
+ZERMELO_FN mask_t<V> unusable(V x) {
+  if constexpr (Strict)
+    return !is_finite(x);
+  else
+    return is_nan(x);
+}
+
+/// Where the kernel has no value for a pair; kernels may have a member `refuses` of the same arguments. Infinities are refused
+/// if `Strict`.
+template <bool Strict, class Kernel, class V, bool Normalised, class... X>
 ZERMELO_FN mask_t<V> refused(const Kernel& kernel, const pair_terms<V, Normalised>& pair, V value, X... x) {
   const V a = pair.chosen_ratio, b = pair.rejected_ratio;
   if constexpr (takes_margin<Kernel, V, X...>) {
-    mask_t<V> bad = is_nan(a - b);  // ∞ − ∞ somewhere
+    mask_t<V> bad = unusable<Strict>(a - b);  // ∞ − ∞ somewhere
     if constexpr (sizeof...(X) > 0) bad = bad || is_nan(value);
     if constexpr (requires { kernel.refuses(a, x...); }) bad = bad || kernel.refuses(a - b, x...);
     return bad;
   } else if constexpr (takes_ratios<Kernel, V, X...>) {
-    mask_t<V> bad = is_nan(a) || is_nan(b) || is_nan(value);
+    mask_t<V> bad = unusable<Strict>(a) || unusable<Strict>(b) || is_nan(value);
     if constexpr (requires { kernel.refuses(a, b, x...); }) bad = bad || kernel.refuses(a, b, x...);
     return bad;
   } else {
-    mask_t<V> bad = is_nan(a) || is_nan(b) || is_nan(value);
+    mask_t<V> bad = unusable<Strict>(a) || unusable<Strict>(b) || is_nan(value);
     if constexpr (requires { kernel.refuses(pair, x...); }) bad = bad || kernel.refuses(pair, x...);
     return bad;
   }
 }
 
-template <class Elements, class V>
+template <class Elements, class Statistics, class Mask>
 struct pair_result {
-  Elements elements;  ///< loss, gradients for chosen and rejected, what is beside
-  bundle<total<V>, total<V>, total<V>, total<V>> statistics;  ///< as in pair_sums
-  mask_t<V> fault;
+  Elements elements;      ///< loss, gradients for chosen and rejected, what is beside
+  Statistics statistics;  ///< of pair_sums, what does not follow from the others
+  Mask fault;
+  Mask suspect;  ///< a fault, or infinities that may well be legal: quicker to see
 };
 
+/// Sums of losses, of pairs that are ranked right, of weights if there are any, of pairs if some may be masked.
+template <bool Weighted, bool Masked, class V>
+ZERMELO_FN auto statistics_of_pair(V loss, V weight, V correct) {
+  if constexpr (Weighted && Masked)
+    return bundle(total(loss), total(correct), total(weight), total(V(1)));
+  else if constexpr (Weighted)
+    return bundle(total(loss), total(correct), total(weight));
+  else if constexpr (Masked)
+    return bundle(total(loss), total(correct), total(V(1)));
+  else
+    return bundle(total(loss), total(correct));
+}
+
 /// One pair, from what there is of (chosen, rejected, references of both, weight, lengths of both, columns alongside).
-template <class Kernel, bool Referenced, bool Weighted, length_use Lengths, std::size_t Alongside, bool Further>
+template <class Kernel, bool Referenced, bool Weighted, length_use Lengths, std::size_t Alongside, bool Further,
+          bool Masked = false>
 struct pair_kernel {
   Kernel kernel;
 
+  static constexpr bool refuses_nan = Alongside == 0;  ///< NaN comes out of differences, lengths and weights
   static constexpr std::size_t weight_at = Referenced ? 4 : 2;
   static constexpr std::size_t length_at = weight_at + (Weighted ? 1 : 0);
   static constexpr std::size_t alongside_at = length_at + (Lengths == length_use::none ? 0 : 2);
@@ -219,21 +244,28 @@ struct pair_kernel {
     const pair_slopes<V> loss = slopes_of(kernel, pair, result, x[alongside_at + K]...);
     const V weight = Weighted ? x[weight_at] : V(1);
     const V value = Weighted ? weighted(weight, loss.value) : loss.value;
-    mask_t<V> fault = refused(kernel, pair, loss.value, x[alongside_at + K]...) || greatest(given) == infinity<V>();
-    if constexpr (Weighted) fault = fault || weight < V(0) || !is_finite(weight);
-    if constexpr (Lengths != length_use::none)
-      fault = fault || !(pair.chosen_length > V(0)) || !(pair.rejected_length > V(0)) ||
-              !is_finite(pair.chosen_length) || !is_finite(pair.rejected_length);
-    const bundle<V, V, V> usual(value, Weighted ? weighted(weight, loss.chosen) : loss.chosen,
-                                Weighted ? weighted(weight, loss.rejected) : loss.rejected);
-    const bundle<total<V>, total<V>, total<V>, total<V>> statistics{
-        total<V>(value), total<V>(weight), total<V>(V(1)),
-        total<V>(select(given.chosen_ratio > given.rejected_ratio, V(1), V(0)))};
+    mask_t<V> suspect = refused<true>(kernel, pair, loss.value, x[alongside_at + K]...);
+    mask_t<V> fault =
+        refused<false>(kernel, pair, loss.value, x[alongside_at + K]...) || greatest(given) == infinity<V>();
+    if constexpr (Weighted) {
+      const mask_t<V> bad = weight < V(0) || !is_finite(weight);
+      suspect = suspect || bad, fault = fault || bad;
+    }
+    if constexpr (Lengths != length_use::none) {
+      const mask_t<V> bad = !(pair.chosen_length > V(0)) || !(pair.rejected_length > V(0)) ||
+                            !is_finite(pair.chosen_length) || !is_finite(pair.rejected_length);
+      suspect = suspect || bad, fault = fault || bad;
+    }
+    // Not const, which would keep GCC from taking bundles apart into registers.
+    bundle<V, V, V> usual(value, Weighted ? weighted(weight, loss.chosen) : loss.chosen,
+                          Weighted ? weighted(weight, loss.rejected) : loss.rejected);
+    auto statistics = statistics_of_pair<Weighted, Masked>(
+        value, weight, select(given.chosen_ratio > given.rejected_ratio, V(1), V(0)));
     if constexpr (Further) {
-      const auto all = joined(usual, further_of(weight, result));
-      return pair_result<std::remove_const_t<decltype(all)>, V>{all, statistics, fault};
+      auto all = joined(usual, further_of(weight, result));
+      return pair_result<decltype(all), decltype(statistics), mask_t<V>>{all, statistics, fault, suspect};
     } else {
-      return pair_result<bundle<V, V, V>, V>{usual, statistics, fault};
+      return pair_result<bundle<V, V, V>, decltype(statistics), mask_t<V>>{usual, statistics, fault, suspect};
     }
   }
 
@@ -254,21 +286,27 @@ struct pair_kernel {
       return {"rejected", k, "the log-ratio is a difference of equal infinities, which is undefined"};
     const auto pair = divided(given);
     if constexpr (requires { kernel.refusal(k, x[alongside_at + K]...); })
-      if (refused(kernel, pair, 0.0, x[alongside_at + K]...)) return kernel.refusal(k, x[alongside_at + K]...);
+      if (refused<false>(kernel, pair, 0.0, x[alongside_at + K]...)) return kernel.refusal(k, x[alongside_at + K]...);
     if constexpr (requires { kernel.refusal(k, pair, x[alongside_at + K]...); })
-      if (refused(kernel, pair, 0.0, x[alongside_at + K]...)) return kernel.refusal(k, pair, x[alongside_at + K]...);
+      if (refused<false>(kernel, pair, 0.0, x[alongside_at + K]...))
+        return kernel.refusal(k, pair, x[alongside_at + K]...);
     return {"chosen", k, "the margin is a difference of equal infinities, which is undefined"};
   }
 };
 
+template <bool Weighted, bool Masked>
 struct to_pair_sums {
+  std::int64_t given;  ///< pairs, masked or not
+
   template <class Statistics>
   ZERMELO_INLINE pair_sums operator()(const Statistics& s) const {
     pair_sums result;
     result.loss = get<0>(s).value;
-    result.weight = get<1>(s).value;
-    result.pairs = static_cast<std::int64_t>(get<2>(s).value);
-    result.correct = static_cast<std::int64_t>(get<3>(s).value);
+    result.correct = static_cast<std::int64_t>(get<1>(s).value);
+    result.pairs = given;
+    if constexpr (Masked) result.pairs = static_cast<std::int64_t>(get<(Weighted ? 3 : 2)>(s).value);
+    result.weight = static_cast<double>(result.pairs);
+    if constexpr (Weighted) result.weight = get<2>(s).value;
     return result;
   }
 };
@@ -354,8 +392,9 @@ auto pair_loss(P&& policy, const Kernel& kernel, const C& chosen, const R& rejec
   named to_losses("losses", losses);
   named to_chosen("grad_chosen", grad_chosen);
   named to_rejected("grad_rejected", grad_rejected);
-  const detail::pair_kernel<Kernel, (with_references > 0), (with_weights > 0), use, with_columns, (with_also > 0)> pair{
-      kernel};
+  const detail::pair_kernel<Kernel, (with_references > 0), (with_weights > 0), use, with_columns, (with_also > 0),
+                            (with_masks > 0)>
+      pair{kernel};
   const auto sums = std::apply(
       [&](auto&... in) {
         return std::apply(
@@ -370,7 +409,7 @@ auto pair_loss(P&& policy, const Kernel& kernel, const C& chosen, const R& rejec
             also);
       },
       detail::tied(references, weights, lengths, columns));
-  return detail::conclude(sums, detail::to_pair_sums{});
+  return detail::conclude(sums, detail::to_pair_sums<(with_weights > 0), (with_masks > 0)>{view(chosen).size()});
 }
 
 template <class Kernel, tensor C, tensor R, class RC, class RR, class L, class GC, class GR, class... Options>
