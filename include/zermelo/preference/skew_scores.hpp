@@ -277,16 +277,28 @@ ZERMELO_INLINE void weighted_sums(const E& e, const W& p, std::int64_t begin, st
 template <int Width, class E, class O>
 ZERMELO_INLINE void turned_products(const E& e, const double* turned, std::int64_t begin, std::int64_t end,
                                     const O& out) {
-  const std::int64_t width = Width > 0 ? Width : e.shape[1];
-  const std::int64_t step = e.strides[0], across = Width > 0 ? 1 : e.strides[1];
-  for (std::int64_t y = begin; y < end; ++y) {
-    const auto* v = e.data + y * step;
-    double even = 0, odd = 0;
-    for (std::int64_t d = 0; d < width; d += 2) {
-      even += turned[d] * static_cast<double>(v[d * across]);
-      odd += turned[d + 1] * static_cast<double>(v[(d + 1) * across]);
+  using T = typename E::value_type;
+  const std::int64_t step = e.strides[0];
+  if constexpr (Width > 0) {
+    T by[Width];
+    for (int d = 0; d < Width; ++d) by[d] = static_cast<T>(turned[d]);
+    for (std::int64_t y = begin; y < end; ++y) {
+      const T* v = e.data + y * step;
+      T even(0), odd(0);
+      for (int d = 0; d < Width; d += 2) {
+        even += by[d] * v[d];
+        odd += by[d + 1] * v[d + 1];
+      }
+      out.element(y) = static_cast<typename O::value_type>(even + odd);
     }
-    out.element(y) = static_cast<typename O::value_type>(even + odd);
+  } else {
+    const std::int64_t width = e.shape[1], across = e.strides[1];
+    for (std::int64_t y = begin; y < end; ++y) {
+      const T* v = e.data + y * step;
+      double sum = 0;
+      for (std::int64_t d = 0; d < width; ++d) sum += turned[d] * static_cast<double>(v[d * across]);
+      out.element(y) = static_cast<typename O::value_type>(sum);
+    }
   }
 }
 
@@ -498,7 +510,7 @@ void probability_matrix(const E& embeddings, const S& scales, O&& out, const tem
 /// out[y] = Σⱼ μⱼ s(v_y, vⱼ) = s(v_y, Σⱼ μⱼ vⱼ), the scores of items against a mixture of them.
 ///
 /// embeddings [n, 2k], scales unit_scales or [k], opponent [n] any finite weights, out [n]
-/// Sums are formed in double. On a device the mean is brought to the host, and so the call waits.
+/// Means are formed in double. On a device the mean is brought to the host, and so the call waits.
 /// Errors: shape_error; domain_error naming an element that is not finite.
 /// Cost: two passes over the embeddings, nk; allocates nothing up to k = 16. Row by row is the layout that it likes.
 template <execution P, tensor E, class S, tensor W, tensor O>
