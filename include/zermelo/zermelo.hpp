@@ -37,6 +37,7 @@
 #include "alignment/sppo.hpp"
 #include "alignment/tdpo.hpp"
 #include "alignment/themis.hpp"
+#include "alignment/fused_head.hpp"
 #include "alignment/token_logprobs.hpp"
 #include "alignment/token_weights.hpp"
 #include "alignment/wpo.hpp"

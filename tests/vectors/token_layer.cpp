@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <zermelo/alignment/dpo.hpp>
+#include <zermelo/alignment/fused_head.hpp>
 #include <zermelo/alignment/token_logprobs.hpp>
 #include <zermelo/alignment/token_weights.hpp>
+#include <zermelo/core/pair_loss.hpp>
 
 #include "conformance.hpp"
 
@@ -180,5 +183,86 @@ const method ld_dpo_reduction{cluster, "ld_dpo_reduction", [](const inputs& in, 
                                                              {.alpha = in.number("alpha", 1)});
                                 return results{{"chosen", first}, {"rejected", second}};
                               }};
+
+const method fused_linear_logprob{
+    cluster, "fused_linear_logprob", [](const inputs& in, auto&& policy) {
+      const auto hidden = in.matrix("hidden"), weight = in.matrix("weight");
+      const auto bias = in.vector("bias"), upstream = in.vector("grad_logp");
+      const auto target = in.integers("target");
+      const za::fused_parameters p{.ignore_index = in.has("ignore_index") ? in.integer("ignore_index") : -100,
+                                   .softcap = in.number("softcap", 0),
+                                   .tile_rows = 2,
+                                   .tile_vocabulary = 4};
+      std::vector<double> logp(target.size()), lse(target.size()), for_bias(bias.size());
+      std::vector<double> for_hidden(hidden.values.size()), for_weight(weight.values.size());
+      za::fused_linear_logprobs(policy, hidden, weight, bias, target, logp, lse, p);
+      za::fused_linear_logprobs_gradient(policy, hidden, weight, bias, target, lse, upstream,
+                                         matrix_of(for_hidden, hidden.rows, hidden.columns),
+                                         matrix_of(for_weight, weight.rows, weight.columns), for_bias, p);
+      return results{{"logp", logp},
+                     {"lse", lse},
+                     {"grad_hidden", table_rows(for_hidden, hidden.rows, hidden.columns)},
+                     {"grad_weight", table_rows(for_weight, weight.rows, weight.columns)},
+                     {"grad_bias", for_bias}};
+    }};
+
+const method fused_linear_dpo{
+    cluster, "fused_linear_dpo", [](const inputs& in, auto&& policy) {
+      const cube hidden = cube_of(in, "hidden"), ref_hidden = cube_of(in, "ref_hidden");
+      const auto weight = in.matrix("weight"), ref_weight = in.matrix("ref_weight");
+      const table target = table_of(in, "target");
+      const double beta = in.number("beta", 0.1), nll_weight = in.number("nll_weight", 0);
+      if (hidden.count % 2 != 0) throw zm::shape_error("hidden", "as many chosen as rejected sequences are expected");
+      const std::int64_t sequences = hidden.count, pairs = sequences / 2, length = hidden.rows;
+      const auto ids = target.view();
+      std::vector<int> mask;
+      std::int64_t chosen_tokens = 0;
+      for (std::size_t k = 0; k < target.values.size(); ++k) {
+        mask.push_back(target.values[k] != -100);
+        if (static_cast<std::int64_t>(k) < pairs * target.columns) chosen_tokens += mask.back();
+      }
+      const auto kept = zm::matrix_view(static_cast<const int*>(mask.data()), target.rows, target.columns);
+      const auto sums_of = [&](const cube& states, const matrix& head, std::vector<double>& normaliser) {
+        const auto n = static_cast<std::size_t>(sequences * length);
+        std::vector<double> tokens(n), sums(static_cast<std::size_t>(sequences));
+        normaliser.resize(n);
+        za::fused_linear_logprobs(policy, states.view(), head, za::no_bias, ids, tokens, normaliser);
+        za::sum_tokens(policy, za::padded(kept), tokens, sums, zm::discard);
+        return sums;
+      };
+      std::vector<double> normaliser, unused;
+      const auto sums = sums_of(hidden, weight, normaliser), ref_sums = sums_of(ref_hidden, ref_weight, unused);
+      // The loss sees log-probabilities of sequences, of which it gives the gradients; the head takes those of tokens.
+      const auto half = [&](const std::vector<double>& x, std::int64_t from) {
+        return std::vector<double>(x.begin() + from, x.begin() + from + pairs);
+      };
+      const auto chosen = half(sums, 0), rejected = half(sums, pairs), ref_chosen = half(ref_sums, 0),
+                 ref_rejected = half(ref_sums, pairs);
+      std::vector<double> for_chosen(chosen.size()), for_rejected(chosen.size());
+      const auto total = zm::pair_loss(policy, za::dpo{.beta = beta}, chosen, rejected, ref_chosen, ref_rejected,
+                                       zm::discard, for_chosen, for_rejected);
+      double nll = 0;
+      for (const double x : chosen) nll -= x / static_cast<double>(chosen_tokens);
+      std::vector<double> upstream, rewards, for_tokens(mask.size());
+      for (const double g : for_chosen)
+        upstream.push_back(g / static_cast<double>(pairs) - nll_weight / static_cast<double>(chosen_tokens));
+      for (const double g : for_rejected) upstream.push_back(g / static_cast<double>(pairs));
+      for (std::size_t k = 0; k < sums.size(); ++k) rewards.push_back(beta * (sums[k] - ref_sums[k]));
+      za::spread_over_tokens(policy, za::padded(kept), upstream, for_tokens);
+      std::vector<double> for_hidden(hidden.values.size()), for_weight(weight.values.size());
+      const zm::tensor_view<double, 3> to{.data = for_hidden.data(),
+                                          .shape = {sequences, length, hidden.columns},
+                                          .strides = {length * hidden.columns, hidden.columns, 1}};
+      za::fused_linear_logprobs_gradient(policy, hidden.view(), weight, za::no_bias, ids, normaliser, for_tokens, to,
+                                         matrix_of(for_weight, weight.rows, weight.columns), zm::discard);
+      return results{{"loss", total.mean_over_pairs() + nll_weight * nll},
+                     {"logps", sums},
+                     {"ref_logps", ref_sums},
+                     {"nll", nll},
+                     {"chosen_rewards", half(rewards, 0)},
+                     {"rejected_rewards", half(rewards, pairs)},
+                     {"grad_hidden", cube_rows(for_hidden, sequences, length, hidden.columns)},
+                     {"grad_weight", table_rows(for_weight, weight.rows, weight.columns)}};
+    }};
 
 }  // namespace

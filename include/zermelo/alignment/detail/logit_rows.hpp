@@ -244,7 +244,7 @@ class top_values {
 };
 
 /// One row, in one look at every block but the first: sums are about a number that no element exceeds by more than
-/// `slack`, and are taken again where one does. False if an element is not a number, if one is +∞, or if all are −∞.
+/// `slack`, and are taken again where one does. False if an element is not a number or +∞; a sum of 0 if all are −∞.
 template <class V, bool Moments, class M>
 ZERMELO_INLINE bool moments_of_row(const M* z, std::int64_t n, softmax_moments& all, top_values* top = nullptr) {
   using T = scalar_t<V>;
@@ -278,7 +278,7 @@ ZERMELO_INLINE bool moments_of_row(const M* z, std::int64_t n, softmax_moments& 
     all = merge(all, part);
     if (top && (!top->full() || static_cast<double>(most) > top->threshold())) top->template take<V>(block, length);
   }
-  return is_finite(all.sum) && all.sum > 0;
+  return is_finite(all.sum);
 }
 
 /// Says what is wrong with row r.
@@ -331,7 +331,7 @@ void score_rows(P&& policy, const logit_rows<M>& rows, const std::int64_t* targe
       const bool good = with_row(rows, r, copy.get(), [&](const auto* z) {
         return moments_of_row<V, Moments>(z, rows.width, all, top > 0 ? &largest : nullptr);
       });
-      if (!good) [[unlikely]]
+      if (!good || !(all.sum > 0)) [[unlikely]]
         refuse_row(rows, r);
       row_scores& to = scores[r];
       to.normaliser = all.normaliser();
@@ -403,7 +403,7 @@ void differentiate_rows(P&& policy, const logit_rows<M>& rows, const std::int64_
           normaliser = normalisers[r];
         } else {
           softmax_moments all;
-          if (!moments_of_row<V, false>(z, rows.width, all)) return false;
+          if (!moments_of_row<V, false>(z, rows.width, all) || !(all.sum > 0)) return false;
           normaliser = all.normaliser();
         }
         const double a = through - direct;
