@@ -70,7 +70,7 @@ TEST_CASE("a scan goes on beyond 2³¹ elements") {
 TEST_CASE("a row may be longer than 2³¹") {
   const zeros<float> x(beyond);
   x[0] = 1, x[beyond - 1] = 4;
-  std::vector<double> sum(1);
+  std::vector<float> sum(1);
   const auto row = zm::matrix_view<const float>(x.data(), 1, beyond);
   zm::row_reduce(zm::threads(2), sum_of{}, zm::inputs(row), zm::outputs(sum));
   CHECK(sum[0] == 5);
