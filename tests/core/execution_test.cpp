@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -73,4 +74,14 @@ TEST_CASE("a tile may use its own pool, and two callers may share one") {
   caller();
   other.join();
   CHECK(good == 400);
+}
+
+TEST_CASE("short batches follow one another whether workers are awake, asleep or late") {
+  const zm::threads two(2), seven(7);
+  bool good = true;
+  for (int batch = 0; batch < 3000; ++batch) {
+    if (batch % 500 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // all fall asleep
+    good = good && visits_every_tile_once(two, 2) && visits_every_tile_once(seven, batch % 9);
+  }
+  CHECK(good);
 }
