@@ -16,6 +16,7 @@
 #include "../core/config.hpp"
 #include "../core/error.hpp"
 #include "../core/execution/policy.hpp"
+#include "../core/lanes.hpp"
 #include "../core/tensor.hpp"
 #include "../core/value.hpp"
 #include "preference_operator.hpp"
@@ -71,6 +72,18 @@ F magnitude(const F& x) {
   return x < F(0) ? F(-x) : x;
 }
 
+/// to ← to − factor·from
+template <class F>
+ZERMELO_INLINE void subtract_multiple(F* to, const F* from, const F& factor, std::int64_t n) {
+  std::int64_t j = 0;
+  if constexpr (std::is_same_v<F, double>) {
+    using V = value_of<simd, double>;
+    const V times = V(-factor);
+    for (; j + lanes<V> <= n; j += lanes<V>) store(to + j, multiply_add(times, load<V>(from + j), load<V>(to + j)));
+  }
+  for (; j < n; ++j) to[j] -= factor * from[j];
+}
+
 /// maximise Σy subject to B y ≤ 1, y ≥ 0, for a matrix B > 0: a tableau of basic rows and nonbasic columns, from the slacks.
 /// Variables are y first, then the slacks; the smallest index enters, and the smallest leaves a tie.
 template <class F>
@@ -123,7 +136,7 @@ struct condensed_tableau {
       const F factor = to[c];
       if (factor == F(0)) continue;
       to[c] = F(0);
-      for (std::int64_t j = 0; j <= columns; ++j) to[j] -= factor * from[j];
+      subtract_multiple(to, from, factor, columns + 1);
     }
     std::swap(basic[static_cast<std::size_t>(r)], nonbasic[static_cast<std::size_t>(c)]);
   }
