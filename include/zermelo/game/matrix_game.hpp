@@ -240,7 +240,7 @@ matrix_game_solution<F> simplex(const F* m, std::int64_t rows, std::int64_t colu
   t.row(rows)[columns] = F(0);
 
   matrix_game_solution<F> s;
-  const std::int64_t limit = rounds<F> ? 200 * (rows + columns + 10) : std::numeric_limits<std::int64_t>::max();
+  const std::int64_t limit = rounds<F> ? 200 * (rows + columns + 10) : (std::numeric_limits<std::int64_t>::max)();
   bool finished = false;
   while (s.pivots < limit) {
     const std::int64_t c = t.entering();

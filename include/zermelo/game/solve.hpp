@@ -227,8 +227,8 @@ bool stands_still(std::span<const T> now, std::span<const T> before) {
 }
 
 struct no_observer {
-  template <class I>
-  ZERMELO_INLINE void operator()(const I&) const {}
+  template <class Iterate>
+  ZERMELO_INLINE void operator()(const Iterate&) const {}
 };
 
 template <class P, class O, class D, class S, class M, class F>
