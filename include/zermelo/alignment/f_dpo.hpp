@@ -53,7 +53,7 @@ struct f_dpo {
     if constexpr (F == f_divergence::reverse_kl) {
       return {.value = u, .slope = V(1)};
     } else if constexpr (F == f_divergence::forward_kl) {
-      const V e = exp((min)(V(exponent_clamp), -u));
+      const V e = exp(select(-u > V(exponent_clamp), V(exponent_clamp), -u));
       return {.value = -e, .slope = select(-u > V(exponent_clamp), V(0), e)};
     } else if constexpr (F == f_divergence::jensen_shannon) {
       const auto t = softplus_sigmoid(-u);
@@ -61,7 +61,7 @@ struct f_dpo {
     } else {
       const bool straight = alpha - 1 < 1e-6 && 1 - alpha < 1e-6;
       const V power = V(straight ? 0.0 : alpha - 1) * u;
-      const V e = exp((min)(V(exponent_clamp), power));
+      const V e = exp(select(power > V(exponent_clamp), V(exponent_clamp), power));
       return {.value = straight ? u : V(straight ? 0.0 : 1 / (alpha - 1)) * e,
               .slope = select(power > V(exponent_clamp), V(0), e)};
     }

@@ -20,7 +20,7 @@ namespace lists {
 template <class V>
 ZERMELO_FN V log_sum_exp(const V* x, V scale, std::int64_t size) {
   V most = scale * x[0];
-  for (std::int64_t k = 1; k < size; ++k) most = (max)(most, scale * x[k]);
+  for (std::int64_t k = 1; k < size; ++k) most = select(scale * x[k] > most, scale * x[k], most);
   V sum = V(0);
   for (std::int64_t k = 0; k < size; ++k) sum += exp(scale * x[k] - most);
   return most + log(sum);
@@ -123,7 +123,7 @@ ZERMELO_FN V plackett_luce(const list_terms<V>& x, V scale) {
     x.scratch[k] = t.sigmoid;  // of the winner being behind k
     x.slope[k] = t.complement;
     loss += t.softplus;
-    behind = (max)(s, behind) + softplus(select(s > behind, behind - s, s - behind));
+    behind = select(s > behind, s, behind) + softplus(select(s > behind, behind - s, s - behind));
   }
   V pull = V(0);  // ∂ℓ/∂Lₖ from the places before k
   for (std::int64_t k = 0; k + 1 < x.size; ++k) {
@@ -276,12 +276,12 @@ struct lipo_lambda {
     }
     V factor = scaled_by_size ? V(static_cast<T>(x.size)) : V(1);
     if (normalised) factor = select(ideal > V(0), factor / ideal, V(0));
-    if (mean_over_pairs) factor = factor / (max)(V(1), pairs);
+    if (mean_over_pairs) factor = factor / select(pairs > V(0), pairs, V(1));
     V loss = V(0);
     for (std::int64_t i = 0; i < x.size; ++i)
       for (std::int64_t j = 0; j < i; ++j) {
         const V sign = select(x.label[i] > x.label[j], V(1), select(x.label[j] > x.label[i], V(-1), V(0)));
-        const V low = (min)(x.label[i], x.label[j]), gap = abs(x.label[i] - x.label[j]);
+        const V low = select(x.label[i] < x.label[j], x.label[i], x.label[j]), gap = abs(x.label[i] - x.label[j]);
         const V gain = exp(ln2 * low) * expm1(ln2 * gap);
         const V apart = abs(rank[i] - rank[j]);
         const V cut =
@@ -344,7 +344,10 @@ struct pro {
     for (std::int64_t k = 0; k + 1 < x.size; ++k) {
       const V widest = x.label[k] - x.label[x.size - 1], own = weighted(widest, s[k]);
       V most = V(0);
-      for (std::int64_t j = k + 1; j < x.size; ++j) most = (max)(most, weighted(x.label[k] - x.label[j], s[j]) - own);
+      for (std::int64_t j = k + 1; j < x.size; ++j) {
+        const V other = weighted(x.label[k] - x.label[j], s[j]) - own;
+        most = select(other > most, other, most);
+      }
       V others = V(0);
       for (std::int64_t j = k + 1; j < x.size; ++j) others += exp(weighted(x.label[k] - x.label[j], s[j]) - own - most);
       const V all = exp(-most) + others;

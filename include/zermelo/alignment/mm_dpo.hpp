@@ -25,7 +25,7 @@ struct mm_dpo {
   template <class V>
   ZERMELO_FN auto operator()(V margin, V reward_margin) const {
     const V grown = V(beta) * (V(1) - weighted(V(weight), expm1(V(-rate) * reward_margin)));
-    const V used = (max)(V(0.001), grown);
+    const V used = select(grown > V(0.001), grown, V(0.001));
     const auto [cost, wrong, right] = softplus_sigmoid(-(used * margin));
     static_cast<void>(right);
     return extended{value_slope<V>{cost, -(used * wrong)}, bundle<>(), bundle(used)};

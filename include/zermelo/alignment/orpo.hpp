@@ -26,7 +26,7 @@ struct orpo {
 
   template <class V>
   ZERMELO_FN auto operator()(V chosen, V rejected) const {
-    const V u = (min)(V(ceiling), chosen), v = (min)(V(ceiling), rejected);
+    const V u = capped(chosen), v = capped(rejected);
     const V odds = (u - v) - (log1mexp(u) - log1mexp(v));
     const auto [cost, wrong, right] = softplus_sigmoid(-odds);
     static_cast<void>(right);
@@ -37,7 +37,7 @@ struct orpo {
   }
   template <class V>
   ZERMELO_FN mask_t<V> refuses(V chosen, V rejected) const {
-    return !((min)(V(ceiling), chosen) < V(0)) || !((min)(V(ceiling), rejected) < V(0));
+    return !(capped(chosen) < V(0)) || !(capped(rejected) < V(0));
   }
   domain_error refusal(std::int64_t k) const {
     return {"chosen", k, "a log-probability of this pair is 0 or more, whose odds are infinite"};
@@ -49,6 +49,12 @@ struct orpo {
     if (!(ceiling <= 0))
       throw domain_error("ceiling", domain_error::whole,
                          zermelo::detail::text(ceiling) + ", expected a number, at most 0");
+  }
+
+ private:
+  template <class V>
+  ZERMELO_FN V capped(V x) const {
+    return select(x > V(ceiling), V(ceiling), x);
   }
 };
 
