@@ -80,6 +80,15 @@ ZERMELO_INLINE void store(T* to, V x, std::int64_t count) {
   }
 }
 
+namespace detail {
+/// Asks for what lies so many bytes behind `from`, whatever is there: a processor that is busy does not look far ahead itself.
+template <class T>
+ZERMELO_INLINE void prefetch(const T* from, std::int64_t bytes) {
+  const auto address = reinterpret_cast<std::uintptr_t>(from) + static_cast<std::uintptr_t>(bytes);
+  __builtin_prefetch(reinterpret_cast<const void*>(address));
+}
+}  // namespace detail
+
 template <std::floating_point T>
 ZERMELO_INLINE T reduce_add(T x) {
   return x;

@@ -55,6 +55,9 @@ struct pack_mask {
   ZERMELO_INLINE friend pack_mask operator!(pack_mask a) { return pack_mask(native(~a.lanes)); }
 
   ZERMELO_INLINE friend bool any(pack_mask m) {
+#if !defined(__CUDACC__)  // by halves, and not through memory
+    if constexpr (N * Bytes > 16) return any(m.half(std::make_integer_sequence<int, N / 2>{}));
+#endif
     constexpr int words = N * Bytes / 8;
     if constexpr (words == 0) {
       return m.lanes[0] != 0;
@@ -66,6 +69,16 @@ struct pack_mask {
     }
   }
   ZERMELO_INLINE friend bool all(pack_mask m) { return !any(!m); }
+
+ private:
+#if !defined(__CUDACC__)
+  /// Either half, where one is set.
+  template <int... Lane>
+  ZERMELO_INLINE pack_mask<Bytes, N / 2> half(std::integer_sequence<int, Lane...>) const {
+    return pack_mask<Bytes, N / 2>(__builtin_shufflevector(lanes, lanes, Lane...) |
+                                   __builtin_shufflevector(lanes, lanes, (N / 2 + Lane)...));
+  }
+#endif
 };
 
 /// N numbers of type T: a floating-point or an integer type of 4 or 8 bytes. N is a power of two.
@@ -210,27 +223,43 @@ struct value_traits<pack<T, N>> {
   }
 };
 
+namespace detail {
+
+/// Some lanes of a and then of b, by their numbers.
+template <class T, int N, int... Lane>
+ZERMELO_INLINE auto pick_lanes(pack<T, N> a, pack<T, N> b, std::integer_sequence<int, Lane...>) {
+#if defined(__CUDACC__)  // its front end does not know the builtin
+  const auto one = [&](int i) { return i < N ? a.lanes[i] : b.lanes[i - N]; };
+  pack<T, sizeof...(Lane)> picked;
+  int to = 0;
+  ((picked.lanes[to++] = one(Lane)), ...);
+  return picked;
+#else  // and not through memory, where GCC would keep what is halved in the end
+  return pack<T, sizeof...(Lane)>(__builtin_shufflevector(a.lanes, b.lanes, Lane...));
+#endif
+}
+
+template <int From, int... Lane>
+ZERMELO_FN auto lanes_from(std::integer_sequence<int, Lane...>) {
+  return std::integer_sequence<int, (From + Lane)...>();
+}
+
+}  // namespace detail
+
 /// The lower half of the lanes, and the upper half.
 template <class T, int N>
 ZERMELO_INLINE pack<T, N / 2> low_half(pack<T, N> x) {
-  pack<T, N / 2> half;
-  std::memcpy(&half.lanes, &x.lanes, sizeof half.lanes);
-  return half;
+  return detail::pick_lanes(x, x, std::make_integer_sequence<int, N / 2>{});
 }
 template <class T, int N>
 ZERMELO_INLINE pack<T, N / 2> high_half(pack<T, N> x) {
-  pack<T, N / 2> half;
-  std::memcpy(&half.lanes, reinterpret_cast<const char*>(&x.lanes) + sizeof half.lanes, sizeof half.lanes);
-  return half;
+  return detail::pick_lanes(x, x, detail::lanes_from<N / 2>(std::make_integer_sequence<int, N / 2>{}));
 }
 
 /// The lanes of a, then those of b.
 template <class T, int N>
 ZERMELO_INLINE pack<T, 2 * N> join(pack<T, N> a, pack<T, N> b) {
-  pack<T, 2 * N> both;
-  std::memcpy(&both.lanes, &a.lanes, sizeof a.lanes);
-  std::memcpy(reinterpret_cast<char*>(&both.lanes) + sizeof a.lanes, &b.lanes, sizeof b.lanes);
-  return both;
+  return detail::pick_lanes(a, b, std::make_integer_sequence<int, 2 * N>{});
 }
 
 /// Every lane converted to another type: `convert<double>(low_half(x))`. Floating-point numbers become integers by

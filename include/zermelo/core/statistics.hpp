@@ -8,8 +8,11 @@
 #include <string>
 
 #include "config.hpp"
+#include "detail/unrolled.hpp"
 #include "error.hpp"
 #include "execution/policy.hpp"
+#include "lanes.hpp"
+#include "simd.hpp"
 #include "value.hpp"
 
 /// Sums and counts, means and variances, quantiles, and the normal distribution.
@@ -56,19 +59,39 @@ ZERMELO_INLINE double sum_of_lanes(T (&lane)[Lanes]) {
 inline constexpr std::size_t sum_lanes = 64;  // eight registers of eight doubles, four of sixteen floats
 inline constexpr std::size_t sum_rows = 16;   // lanes of float are flushed to double after so many terms each
 
+/// total += lanes, each converted.
+template <class V>
+ZERMELO_INLINE void flush_lanes(V x, double* total) {
+  using T = scalar_t<V>;
+  if constexpr (lanes<V> == 1) {
+    *total += static_cast<double>(x);
+  } else if constexpr (sizeof(T) == 8) {
+    (V::load(total) + x).store(total);
+  } else {
+    flush_lanes(convert<double>(low_half(x)), total);
+    flush_lanes(convert<double>(high_half(x)), total + lanes<V> / 2);
+  }
+}
+
 /// Σ x over one tile: every lane adds its terms in order, floats at most 16 of them before they are flushed to double.
 template <class T, class F>
 ZERMELO_INLINE double tile_sum(const T* x, std::int64_t n, F term) {
+  using V = value_of<simd, T>;  // the bits are those of any other width
+  constexpr int width = static_cast<int>(lanes<V>), packs = static_cast<int>(sum_lanes) / width;
   double total[sum_lanes] = {};
   std::int64_t k = 0;
   constexpr std::int64_t block = sum_lanes * sum_rows;
   for (; k + block <= n; k += block) {
-    T lane[sum_lanes];
-    for (std::size_t j = 0; j < sum_lanes; ++j) lane[j] = term(x[k + static_cast<std::int64_t>(j)]);
-    for (std::size_t row = 1; row < sum_rows; ++row)
-      for (std::size_t j = 0; j < sum_lanes; ++j)
-        lane[j] += term(x[k + static_cast<std::int64_t>(row * sum_lanes + j)]);
-    for (std::size_t j = 0; j < sum_lanes; ++j) total[j] += static_cast<double>(lane[j]);
+    V lane[packs];
+    unrolled<packs>([&](auto j) ZERMELO_LAMBDA_INLINE { lane[j] = term(load<V>(x + k + j * width)); });
+    for (std::int64_t row = 1; row < static_cast<std::int64_t>(sum_rows); ++row) {
+      const T* const from = x + k + row * static_cast<std::int64_t>(sum_lanes);
+      unrolled<packs>([&](auto j) ZERMELO_LAMBDA_INLINE {
+        if constexpr (j * width % (64 / static_cast<int>(sizeof(T))) == 0) prefetch(from + j * width, 2048);
+        lane[j] = lane[j] + term(load<V>(from + j * width));
+      });
+    }
+    unrolled<packs>([&](auto j) ZERMELO_LAMBDA_INLINE { flush_lanes(lane[j], total + j * width); });
   }
   for (std::int64_t j = 0; k + j < n; ++j)
     total[static_cast<std::size_t>(j) % sum_lanes] += static_cast<double>(term(x[k + j]));
@@ -100,7 +123,7 @@ template <class T>
 
 template <class P, class T>
 sum_count checked_sum(P&& policy, std::span<const T> x) {
-  const double sum = tiled_sum(policy, x, [](T v) { return v; });
+  const double sum = tiled_sum(policy, x, [](auto v) ZERMELO_LAMBDA_INLINE { return v; });
   if (is_nan(sum)) throw_undefined_sum(x, "x");
   return {sum, static_cast<std::int64_t>(x.size())};
 }
@@ -110,7 +133,8 @@ double refined_mean(P&& policy, std::span<const double> x) {
   const sum_count first = checked_sum(policy, x);
   const double mean = first.mean();
   if (!is_finite(mean)) return mean;
-  return mean + tiled_sum(policy, x, [mean](double v) { return v - mean; }) / static_cast<double>(first.count);
+  return mean + tiled_sum(policy, x, [mean](auto v) ZERMELO_LAMBDA_INLINE { return v - decltype(v)(mean); }) /
+                    static_cast<double>(first.count);
 }
 
 }  // namespace detail::inline ZERMELO_ISA
@@ -161,8 +185,11 @@ double variance(P&& policy, std::span<const double> x, std::int64_t ddof = 1) {
     while (at < n && is_finite(x[static_cast<std::size_t>(at)])) ++at;
     throw domain_error("x", at < n ? at : domain_error::whole, "the variance needs finite terms and a finite sum");
   }
-  const double squares = detail::tiled_sum(policy, x, [center](double v) { return (v - center) * (v - center); });
-  const double off = detail::tiled_sum(policy, x, [center](double v) { return v - center; });
+  const double squares = detail::tiled_sum(policy, x, [center](auto v) ZERMELO_LAMBDA_INLINE {
+    return (v - decltype(v)(center)) * (v - decltype(v)(center));
+  });
+  const double off =
+      detail::tiled_sum(policy, x, [center](auto v) ZERMELO_LAMBDA_INLINE { return v - decltype(v)(center); });
   return (std::max)(0.0, squares - off * (off / static_cast<double>(n))) / static_cast<double>(n - ddof);
 }
 inline double variance(std::span<const double> x, std::int64_t ddof = 1) { return variance(simd{}, x, ddof); }

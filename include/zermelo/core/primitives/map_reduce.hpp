@@ -53,13 +53,10 @@ ZERMELO_INLINE void put(const column<View>& c, std::int64_t k, std::int64_t coun
 template <class V, bool Contiguous>
 ZERMELO_INLINE void put(const no_column&, std::int64_t, std::int64_t, V) {}
 
-/// Asks for what will be read so many bytes later: a long formula keeps a processor from looking far ahead by itself.
+/// Asks for what will be read so many bytes later.
 template <class View>
 ZERMELO_INLINE void fetch_ahead(const column<View>& c, std::int64_t k, std::int64_t bytes = 2048) {
-  using T = typename View::value_type;
-  const auto address = reinterpret_cast<std::uintptr_t>(c.view.data) + static_cast<std::uintptr_t>(k) * sizeof(T);
-  // It may lie behind the array, where nothing is read.
-  __builtin_prefetch(reinterpret_cast<const void*>(address + static_cast<std::uintptr_t>(bytes)));
+  prefetch(c.view.data, k * static_cast<std::int64_t>(sizeof(typename View::value_type)) + bytes);
 }
 
 /// Whether a kernel's fault says by itself that an input is NaN.
