@@ -372,7 +372,7 @@ TEST_CASE("what cannot be computed is refused with its name and place") {
   CHECK(refused([](auto& x) { x.upstream[3] = not_a_number; }) == "upstream[3]");
   CHECK(refused([](auto& x) { x.through[3] = infinity; }) == "normaliser_upstream[3]");
   CHECK(refused([](auto&) {}, {.softcap = -1}) == "softcap[-1]");
-  CHECK(refused([](auto&) {}, {.tile_rows = 0}) == "tile_rows[-1]");
+  CHECK(refused([](auto&) {}, {.tile_rows = -1}) == "tile_rows[-1]");
   const std::vector<double> h(6), w(8);
   std::vector<double> out(3);
   const std::vector<int> y(3);

@@ -767,3 +767,7 @@ void packed_positions(const F& offsets, O&& positions) {
 
 }  // namespace ZERMELO_ISA
 }  // namespace zermelo::inline v1::alignment
+
+#if defined(__CUDACC__)
+#include "detail/cuda/token_logprobs.hpp"
+#endif

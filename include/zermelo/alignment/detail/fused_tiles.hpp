@@ -54,8 +54,8 @@ struct fused_sizes {
   ZERMELO_INLINE fused_sizes(std::int64_t n, std::int64_t d, std::int64_t v, int threads, const fused_parameters& p)
       : hidden(d),
         vocabulary(v),
-        tile_rows((std::min)(p.tile_rows, (std::max)(n, std::int64_t{1}))),
-        tile_vocabulary((std::min)(p.tile_vocabulary, v)),
+        tile_rows((std::min)(p.tile_rows > 0 ? p.tile_rows : 256, (std::max)(n, std::int64_t{1}))),
+        tile_vocabulary((std::min)(p.tile_vocabulary > 0 ? p.tile_vocabulary : 1024, v)),
         slots((std::min)(static_cast<std::int64_t>((std::max)(threads, 1)), chunks())),
         copies_hidden(false),
         copies_weight(false),

@@ -143,7 +143,9 @@ template <class V, bool Moments, class M>
 ZERMELO_INLINE softmax_moments moments_about(const M* z, std::int64_t n, scalar_t<V> shift, scalar_t<V>& most) {
   constexpr std::int64_t width = lanes<V>;
   softmax_moments all{.largest = static_cast<double>(shift)};
-  V largest[2] = {-zm_detail::infinity<V>(), -zm_detail::infinity<V>()}, sum[2], moment[2], squares[2];
+  const V none = V(0);
+  V largest[2] = {-zm_detail::infinity<V>(), -zm_detail::infinity<V>()};
+  V sum[2] = {none, none}, moment[2] = {none, none}, squares[2] = {none, none};
   const auto take = [&](int j, V x) ZERMELO_LAMBDA_INLINE {
     const V below = x - V(shift);
     const V e = exp_of_difference<false>(below);
@@ -157,7 +159,7 @@ ZERMELO_INLINE softmax_moments moments_about(const M* z, std::int64_t n, scalar_
   std::int64_t k = 0;
   do {
     const std::int64_t flush = (std::min)(n, k + 2 * zm_detail::lane_run * width);
-    sum[0] = sum[1] = moment[0] = moment[1] = squares[0] = squares[1] = V(0);
+    sum[0] = sum[1] = moment[0] = moment[1] = squares[0] = squares[1] = none;
     for (; k + 2 * width <= flush; k += 2 * width) {
       V a, b;
       load_two(z + k, a, b);
