@@ -12,6 +12,7 @@
 #include <zermelo/core/random.hpp>
 #include <zermelo/game/dynamics.hpp>
 #include <zermelo/game/matrix_self_play.hpp>
+#include <zermelo/game/small_games.hpp>
 #include <zermelo/game/solve.hpp>
 
 #include "catch.hpp"
@@ -250,6 +251,32 @@ TEST_CASE("a game of a batch is solved as if it were alone, in any order") {
   CHECK_THROWS_AS(game::solve(pool, batch, game::egpo{},
                               zm::matrix_view(static_cast<const double*>(starts.data()), 4, 5), game::uniform_policy),
                   zm::shape_error);
+}
+
+TEST_CASE("a small game is played on the stack as the driver plays it") {
+  const auto preferences = game::preference_matrix(cycle.table());
+  const auto check = [&](const auto& dynamics) {
+    const auto small = game::solve_small<9>(cycle.table(), dynamics, {.limit = 30, .target = 0});
+    const auto same = game::solve(preferences, dynamics, {.limit = 30, .target = 0});
+    CHECK(small.rounds == 30);
+    CHECK(small.gap == Approx(same.gap).margin(1e-13));
+    check_same({small.policy, small.policy + 7}, same.policy);
+    CHECK(small.policy[7] == 0);
+  };
+  check(game::hedge{0.3});
+  check(game::dual_averaging{});
+  check(game::optimistic_hedge{0.5, 0.1});
+  check(game::onpo{0.5});
+  check(game::mirror_descent{1, 0.2});
+  check(game::nash_md{0, 0.2});
+  check(game::nash_ema{});
+  check(game::egpo{1, 0.2});
+  check(game::nash_mirror_prox{});
+  check(game::mpo{1, 0.1, 7});
+  const auto quick = game::solve_small<9>(cycle.table(), game::egpo{1, 0.02}, {.limit = 1000, .target = 0.01});
+  CHECK(quick.converged);
+  CHECK(quick.gap <= 0.01);
+  CHECK_THROWS_AS(game::solve_small<6>(cycle.table(), game::hedge{}), zm::shape_error);
 }
 
 TEST_CASE("a dynamics of one's own is a struct") {

@@ -57,15 +57,16 @@ inline void require_schedule(double step, double kl_weight) {
 struct scheduled {
   double step, pull;  ///< η, ητ
 };
-inline scheduled step_at(double step, double kl_weight, std::int64_t round) {
+ZERMELO_FN scheduled step_at(double step, double kl_weight, std::int64_t round) {
   if (step != 0) return {step, step * kl_weight};
   const double pull = 2 / (static_cast<double>(round) + 2);
   return {pull / kl_weight, pull};
 }
 
-template <class T>
-void copy(std::span<const T> from, std::span<T> to) {
-  std::copy(from.begin(), from.end(), to.begin());
+ZERMELO_DETAIL_BOTH_SIDES
+template <class From, class To>
+ZERMELO_HOST_DEVICE void copy(const From& from, const To& to) {
+  for (std::size_t i = 0; i < from.size(); ++i) to[i] = from[i];
 }
 
 template <class T>
@@ -83,8 +84,9 @@ void take_logs(R& round) {
 
 /// Both anchor steps of an extragradient from the same policy: memory 0, 1 are the half step's logarithms and
 /// probabilities, 2 its win rates.
+ZERMELO_DETAIL_BOTH_SIDES
 template <class R>
-void extragradient_in_logs(R& round, double w, double s) {
+ZERMELO_HOST_DEVICE void extragradient_in_logs(R& round, double w, double s) {
   const auto half_log = round.memory(0), half = round.memory(1), rates = round.memory(2);
   round.anchor(round.log_policy, round.log_reference, round.win_rate(), half_log, half, w, s);
   round.play(half, rates);
@@ -125,8 +127,9 @@ struct hedge {
   double step = 0.1;  ///< η > 0
 
   ZERMELO_INLINE void require_valid() const { detail::require_step(step); }
+  ZERMELO_DETAIL_BOTH_SIDES
   template <class R>
-  void operator()(R& round) const {
+  ZERMELO_HOST_DEVICE void operator()(R& round) const {
     round.anchor(round.log_policy, round.log_reference, round.win_rate(), round.log_policy, round.policy, 0, step);
   }
 };
@@ -142,8 +145,9 @@ struct gpo {
   double beta = 1;  ///< β > 0
 
   ZERMELO_INLINE void require_valid() const { detail::require_step(beta, "beta"); }
+  ZERMELO_DETAIL_BOTH_SIDES
   template <class R>
-  void operator()(R& round) const {
+  ZERMELO_HOST_DEVICE void operator()(R& round) const {
     hedge{1 / beta}(round);
   }
 };
@@ -161,8 +165,9 @@ struct dual_averaging {
   ZERMELO_INLINE void require_valid() const {
     if (step != 0) detail::require_step(step);
   }
+  ZERMELO_DETAIL_BOTH_SIDES
   template <class R>
-  void operator()(R& round) const {
+  ZERMELO_HOST_DEVICE void operator()(R& round) const {
     const auto sum = round.memory(0);
     const auto q = round.win_rate();
     for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += q[i];
@@ -183,8 +188,9 @@ struct optimistic_hedge {
   double kl_weight = 0;  ///< τ ≥ 0, ητ ≤ 1
 
   ZERMELO_INLINE void require_valid() const { detail::require_pull(step, kl_weight); }
+  ZERMELO_DETAIL_BOTH_SIDES
   template <class R>
-  void operator()(R& round) const {
+  ZERMELO_HOST_DEVICE void operator()(R& round) const {
     const auto before = round.memory(0), payoff = round.memory(1);
     const auto q = round.win_rate();
     if (round.number == 0) detail::copy(q, before);
@@ -205,12 +211,14 @@ struct onpo {
   double step = 0.5;  ///< η > 0
 
   ZERMELO_INLINE void require_valid() const { detail::require_step(step); }
+  ZERMELO_DETAIL_BOTH_SIDES
   template <class R>
-  void start(R& round) const {
-    detail::copy<typename R::value_type>(round.log_policy, round.memory(0));
+  ZERMELO_HOST_DEVICE void start(R& round) const {
+    detail::copy(round.log_policy, round.memory(0));
   }
+  ZERMELO_DETAIL_BOTH_SIDES
   template <class R>
-  void operator()(R& round) const {
+  ZERMELO_HOST_DEVICE void operator()(R& round) const {
     const auto base = round.memory(0), base_policy = round.memory(1);
     round.anchor(base, round.log_reference, round.win_rate(), round.log_policy, round.policy, 0, step);
     round.forget_win_rate();
@@ -227,8 +235,9 @@ struct mirror_prox {
   double step = 0.5;  ///< η > 0
 
   ZERMELO_INLINE void require_valid() const { detail::require_step(step); }
+  ZERMELO_DETAIL_BOTH_SIDES
   template <class R>
-  void operator()(R& round) const {
+  ZERMELO_HOST_DEVICE void operator()(R& round) const {
     detail::extragradient_in_logs(round, 0, step);
     round.played = round.memory(1);
   }
@@ -400,8 +409,9 @@ struct mirror_descent {
   double kl_weight = 0.1;                   ///< τ ≥ 0; > 0 with decreasing steps
 
   ZERMELO_INLINE void require_valid() const { detail::require_schedule(step, kl_weight); }
+  ZERMELO_DETAIL_BOTH_SIDES
   template <class R>
-  void operator()(R& round) const {
+  ZERMELO_HOST_DEVICE void operator()(R& round) const {
     const detail::scheduled now = detail::step_at(step, kl_weight, round.number + 1);
     round.anchor(round.log_policy, round.log_reference, round.win_rate(), round.log_policy, round.policy, now.pull,
                  now.step);
@@ -417,9 +427,10 @@ struct inpo {
     if (inverse_step != 0) detail::require_step(inverse_step, "inverse_step");
     detail::require_schedule(step(), kl_weight);
   }
-  ZERMELO_INLINE double step() const { return inverse_step == 0 ? 0 : 1 / inverse_step; }
+  ZERMELO_FN double step() const { return inverse_step == 0 ? 0 : 1 / inverse_step; }
+  ZERMELO_DETAIL_BOTH_SIDES
   template <class R>
-  void operator()(R& round) const {
+  ZERMELO_HOST_DEVICE void operator()(R& round) const {
     mirror_descent{step(), kl_weight}(round);
   }
 };
@@ -436,8 +447,9 @@ struct magnetic_mirror_descent {
     detail::require_step(step);
     detail::require_kl_weight(kl_weight);
   }
+  ZERMELO_DETAIL_BOTH_SIDES
   template <class R>
-  void operator()(R& round) const {
+  ZERMELO_HOST_DEVICE void operator()(R& round) const {
     const double pull = step * kl_weight;
     round.anchor(round.log_policy, round.log_reference, round.win_rate(), round.log_policy, round.policy,
                  pull / (1 + pull), step / (1 + pull));
@@ -456,8 +468,9 @@ struct nash_md {
   double kl_weight = 0.1;  ///< τ ≥ 0; > 0 with decreasing steps
 
   ZERMELO_INLINE void require_valid() const { detail::require_schedule(step, kl_weight); }
+  ZERMELO_DETAIL_BOTH_SIDES
   template <class R>
-  void operator()(R& round) const {
+  ZERMELO_HOST_DEVICE void operator()(R& round) const {
     const auto mixture_log = round.memory(0), mixture = round.memory(1), rates = round.memory(2);
     const detail::scheduled now = detail::step_at(step, kl_weight, round.number);
     round.anchor(round.log_policy, round.log_reference, rates, mixture_log, mixture, now.pull, 0);
@@ -484,14 +497,15 @@ struct nash_ema {
     detail::require_pull(step, kl_weight);
     if (!(decay > 0 && decay <= 1)) throw domain_error("decay", domain_error::whole, "expected a share in (0, 1]");
   }
+  ZERMELO_DETAIL_BOTH_SIDES
   template <class R>
-  void start(R& round) const {
-    using T = typename R::value_type;
-    detail::copy<T>(round.log_policy, round.memory(0));
-    detail::copy<T>(round.policy, round.memory(1));
+  ZERMELO_HOST_DEVICE void start(R& round) const {
+    detail::copy(round.log_policy, round.memory(0));
+    detail::copy(round.policy, round.memory(1));
   }
+  ZERMELO_DETAIL_BOTH_SIDES
   template <class R>
-  void operator()(R& round) const {
+  ZERMELO_HOST_DEVICE void operator()(R& round) const {
     using T = typename R::value_type;
     const auto past_log = round.memory(0), past = round.memory(1), rates = round.memory(2);
     round.play(past, rates);
@@ -517,8 +531,9 @@ struct egpo {
   double kl_weight = 0.1;  ///< τ ≥ 0
 
   ZERMELO_INLINE void require_valid() const { detail::require_pull(step, kl_weight); }
+  ZERMELO_DETAIL_BOTH_SIDES
   template <class R>
-  void operator()(R& round) const {
+  ZERMELO_HOST_DEVICE void operator()(R& round) const {
     detail::extragradient_in_logs(round, step * kl_weight, step);
   }
 };
@@ -535,8 +550,9 @@ struct nash_mirror_prox {
     detail::require_step(step);
     detail::require_step(kl_weight, "kl_weight");
   }
+  ZERMELO_DETAIL_BOTH_SIDES
   template <class R>
-  void operator()(R& round) const {
+  ZERMELO_HOST_DEVICE void operator()(R& round) const {
     detail::extragradient_in_logs(round, step / (1 + step), step / kl_weight / (1 + step));
   }
 };
@@ -560,16 +576,18 @@ struct mpo {
     detail::require_step(kl_weight, "kl_weight");
     if (refresh < 1) throw domain_error("refresh", domain_error::whole, "expected one round at least");
   }
+  ZERMELO_DETAIL_BOTH_SIDES
   template <class R>
-  void start(R& round) const {
-    detail::copy<typename R::value_type>(round.log_reference, round.memory(0));
+  ZERMELO_HOST_DEVICE void start(R& round) const {
+    detail::copy(round.log_reference, round.memory(0));
   }
+  ZERMELO_DETAIL_BOTH_SIDES
   template <class R>
-  void operator()(R& round) const {
+  ZERMELO_HOST_DEVICE void operator()(R& round) const {
     const double pull = step * kl_weight;
     round.anchor(round.log_policy, round.memory(0), round.win_rate(), round.log_policy, round.policy, pull / (1 + pull),
                  step / (1 + pull));
-    if ((round.number + 1) % refresh == 0) detail::copy<typename R::value_type>(round.log_policy, round.memory(0));
+    if ((round.number + 1) % refresh == 0) detail::copy(round.log_policy, round.memory(0));
   }
 };
 
@@ -594,16 +612,14 @@ struct comal {
   }
   template <class R>
   void start(R& round) const {
-    using T = typename R::value_type;
-    detail::copy<T>(round.log_reference, round.memory(3));
+    detail::copy(round.log_reference, round.memory(3));
     for (std::size_t i = 0; i < round.policy.size(); ++i) round.memory(4)[i] = exp(round.log_reference[i]);
   }
   template <class R>
   void operator()(R& round) const {
-    using T = typename R::value_type;
     const auto half_log = round.memory(0), half = round.memory(1), rates = round.memory(2);
     const auto anchor_log = round.memory(3), anchor = round.memory(4), before = round.memory(5);
-    detail::copy<T>(round.policy, before);
+    detail::copy(round.policy, before);
     round.anchor(round.log_policy, anchor_log, round.win_rate(), half_log, half, step * kl_weight, step);
     round.play(half, rates);
     round.anchor(round.log_policy, anchor_log, rates, round.log_policy, round.policy, step * kl_weight, step);
@@ -613,8 +629,8 @@ struct comal {
       away += std::abs(static_cast<double>(round.policy[i]) - static_cast<double>(anchor[i]));
     }
     if (moved <= inner_tolerance * away) {
-      detail::copy<T>(round.log_policy, anchor_log);
-      detail::copy<T>(round.policy, anchor);
+      detail::copy(round.log_policy, anchor_log);
+      detail::copy(round.policy, anchor);
     }
   }
 };

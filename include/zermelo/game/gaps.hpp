@@ -10,7 +10,6 @@
 #include "../core/config.hpp"
 #include "../core/error.hpp"
 #include "../core/execution/policy.hpp"
-#include "../core/primitives/matmul.hpp"
 #include "../core/tensor.hpp"
 #include "../core/value.hpp"
 #include "preference_operator.hpp"
@@ -22,7 +21,7 @@ namespace zermelo::inline v1::game {
 struct exploitability_result {
   double exploitability = 0;       ///< maxᵧ (P p)ᵧ − ½, never clamped: rounding may leave −1e-16
   std::int64_t best_response = 0;  ///< the lowest index of the items that gain most
-  ZERMELO_INLINE double duality_gap() const { return 2 * exploitability; }  ///< of the pair (p, p)
+  ZERMELO_FN double duality_gap() const { return 2 * exploitability; }  ///< of the pair (p, p)
 };
 
 /// Answers of best responses in a matrix game M, whose rows maximise.
@@ -46,7 +45,7 @@ struct regularization {
 struct regularized_exploitability_result {
   double exploitability = 0;  ///< τ log Σ μ exp(P p/τ) + τ KL(p‖μ) − ½; zero at the regularised equilibrium alone
   double divergence = 0;  ///< KL(p‖μ)
-  ZERMELO_INLINE double duality_gap() const { return 2 * exploitability; }
+  ZERMELO_FN double duality_gap() const { return 2 * exploitability; }
 };
 
 namespace detail::inline ZERMELO_ISA {
@@ -75,14 +74,14 @@ void require_policy(const char* name, const View& p, std::int64_t n, bool full_s
 
 /// The lowest index of the largest, or of the smallest.
 template <class T>
-std::int64_t first_largest(const T* x, std::int64_t n) {
+ZERMELO_FN std::int64_t first_largest(const T* x, std::int64_t n) {
   std::int64_t best = 0;
   for (std::int64_t i = 1; i < n; ++i)
     if (x[i] > x[best]) best = i;
   return best;
 }
 template <class T>
-std::int64_t first_smallest(const T* x, std::int64_t n) {
+ZERMELO_FN std::int64_t first_smallest(const T* x, std::int64_t n) {
   std::int64_t best = 0;
   for (std::int64_t i = 1; i < n; ++i)
     if (x[i] < x[best]) best = i;
@@ -91,7 +90,7 @@ std::int64_t first_smallest(const T* x, std::int64_t n) {
 
 /// KL(p‖μ) of a policy and of log μ.
 template <class X, class M>
-double divergence_from_logs(const X& p, const M& log_reference) {
+ZERMELO_FN double divergence_from_logs(const X& p, const M& log_reference) {
   double sum = 0;
   for (std::int64_t i = 0; i < p.size(); ++i) {
     const double x = static_cast<double>(p.element(i));
@@ -102,7 +101,7 @@ double divergence_from_logs(const X& p, const M& log_reference) {
 
 /// τ log Σ μ exp(q/τ), the value of the best response to what gives q.
 template <class Q, class M>
-double soft_value(const Q& q, const M& log_reference, double kl_weight) {
+ZERMELO_FN double soft_value(const Q& q, const M& log_reference, double kl_weight) {
   double most = -infinity<double>();
   const auto at = [&](std::int64_t i) {
     return static_cast<double>(log_reference.element(i)) + static_cast<double>(q.element(i)) / kl_weight;
@@ -114,8 +113,8 @@ double soft_value(const Q& q, const M& log_reference, double kl_weight) {
 }
 
 template <class Q, class X, class M>
-regularized_exploitability_result soft_gap(const Q& q, const X& p, const M& log_reference, double kl_weight,
-                                           double tie) {
+ZERMELO_FN regularized_exploitability_result soft_gap(const Q& q, const X& p, const M& log_reference, double kl_weight,
+                                                      double tie) {
   const double divergence = divergence_from_logs(p, log_reference);
   return {soft_value(q, log_reference, kl_weight) + kl_weight * divergence - tie, divergence};
 }
@@ -282,8 +281,8 @@ matrix_gap duality_gap(P&& policy, const M& matrix, const X& row_strategy, const
   detail::require_policy("row_strategy", p, rows);
   detail::require_policy("column_strategy", q, columns);
   std::vector<T> for_rows(static_cast<std::size_t>(rows)), for_columns(static_cast<std::size_t>(columns));
-  matvec(policy, m, q, for_rows);
-  matvec(policy, transposed(m), p, for_columns);
+  detail::multiply(policy, m, q, for_rows);
+  detail::multiply(policy, transposed(m), p, for_columns);
   matrix_gap result{.best_row = detail::first_largest(for_rows.data(), rows),
                     .best_column = detail::first_smallest(for_columns.data(), columns)};
   result.gap = static_cast<double>(for_rows[static_cast<std::size_t>(result.best_row)]) -

@@ -95,7 +95,7 @@ auto play_matrix(P&& policy, const M& matrix, const matrix_play_parameters& para
   const auto m = view(matrix);
   using T = typename std::remove_const_t<decltype(m)>::value_type;
   if (m.size() == 0) throw shape_error("matrix", "no rows or no columns");
-  detail::find_nan_in(m, "matrix");
+  detail::refuse_nan(m, "matrix");
   detail::regret_player<T> x(m.shape[0]), y(m.shape[1]);
   const auto pay_rows = [&] { matvec(policy, m, y.strategy, x.payoff); };
   const auto pay_columns = [&] { matvec(policy, transposed(m), x.strategy, y.payoff, -1); };

@@ -9,15 +9,18 @@
 #include <type_traits>
 
 #include "../core/config.hpp"
+#include "../core/detail/lengths.hpp"
 #include "../core/error.hpp"
 #include "../core/execution/policy.hpp"
 #include "../core/lanes.hpp"
 #include "../core/primitives/map_reduce.hpp"
-#include "../core/primitives/matmul.hpp"
 #include "../core/primitives/row_reduce.hpp"
 #include "../core/tensor.hpp"
 #include "../core/value.hpp"
 #include "../preference/comparison_graph.hpp"
+#if !defined(__CUDACC__)  // Eigen, which it brings, is for the host
+#include "../core/primitives/matmul.hpp"
+#endif
 
 /// A preference is an operator, not a matrix: whoever plays against it asks how often each item wins against a policy.
 ///
@@ -119,12 +122,20 @@ struct weighted_entry {
 
 template <class P, class A, class X, class Y>
 ZERMELO_INLINE void multiply(P&& policy, const A& a, const X& x, Y&& y) {
-  if constexpr (host_policy<P>) {
-    matvec(policy, a, x, y);
-  } else {
-    const auto repeated = broadcast(x, {a.shape[0], a.shape[1]});
-    row_reduce(policy, weighted_entry{}, inputs(a, repeated), outputs(y));
-  }
+#if !defined(__CUDACC__)
+  matvec(policy, a, x, y);
+#else
+  require_extent("x", view(x).size(), a.shape[1], "elements");
+  const auto repeated = broadcast(x, {a.shape[0], a.shape[1]});
+  const auto to = view(y);
+  row_reduce(policy, weighted_entry{}, inputs(a, repeated), outputs(to));
+#endif
+}
+
+template <class View>
+void refuse_nan(const View& x, const char* name) {
+  for (std::int64_t k = 0; k < x.size(); ++k)
+    if (is_nan(x.element(k))) throw domain_error(name, k, "is not a number");
 }
 
 /// Rows of a tile of operators that compute their entries.
@@ -170,8 +181,8 @@ void computed_win_rate(P&& policy, const F& f, const X& x, const W& p, const Y& 
   });
   for (std::int64_t i = 0; i < n; ++i)
     if (is_nan(out.element(i))) {
-      find_nan_in(x, "strengths");
-      find_nan_in(p, "policy");
+      refuse_nan(x, "strengths");
+      refuse_nan(p, "policy");
     }
 }
 
@@ -268,7 +279,7 @@ void empirical_win_rate(P&& policy, const empirical_preferences& o, const X& p, 
   require_extent("win_rate", out.size(), n, "elements");
   double mass = 0;
   for (std::int64_t j = 0; j < n; ++j) mass += static_cast<double>(p.element(j));
-  if (is_nan(mass)) find_nan_in(p, "policy");
+  if (is_nan(mass)) refuse_nan(p, "policy");
   constexpr std::int64_t rows = 64;
   for_each_tile(policy, (n + rows - 1) / rows, [&](std::int64_t t) {
     for (std::int64_t i = t * rows; i < (std::min)(n, (t + 1) * rows); ++i) {

@@ -24,6 +24,13 @@
 #include "gaps.hpp"
 #include "preference_operator.hpp"
 
+// A function template for rounds of the host and rounds of a device: nvcc is not to look whether its calls suit both.
+#if defined(__CUDACC__)
+#define ZERMELO_DETAIL_BOTH_SIDES _Pragma("nv_exec_check_disable")
+#else
+#define ZERMELO_DETAIL_BOTH_SIDES
+#endif
+
 /// The driver of self-play: one loop for every dynamics, which is a small struct that says how one policy follows another.
 ///
 /// A dynamics is an aggregate of its parameters with `require_valid()` and `template <class R> void operator()(R& round)
