@@ -104,6 +104,99 @@ ZERMELO_INLINE bool write_answer(const column<View>& c, std::int64_t s, double x
 }
 ZERMELO_INLINE bool write_answer(const no_column&, std::int64_t, double x) { return is_nan(x); }
 
+/// Short segments of what is not merged by one instruction are worked on side by side, a segment a lane.
+template <class Monoid>
+inline constexpr bool merges_at_once = false;
+template <class V>
+inline constexpr bool merges_at_once<total<V>> = true;
+template <class V>
+inline constexpr bool merges_at_once<largest<V>> = true;
+template <class V>
+inline constexpr bool merges_at_once<smallest<V>> = true;
+template <class Bundle>
+inline constexpr bool all_merge_at_once = false;
+template <class... S>
+inline constexpr bool all_merge_at_once<bundle<S...>> = (merges_at_once<S> && ...);
+
+/// Elements of a short segment: as many as a lane adds up in its own precision.
+inline constexpr std::int64_t short_segment = lane_run;
+
+/// Half of the lanes of every part of a monoid, in double.
+template <bool High>
+struct half_in_double {
+  template <class V>
+  ZERMELO_INLINE auto operator()(V x, V) const {
+    if constexpr (sizeof(scalar_t<V>) == 8)
+      return x;
+    else if constexpr (High)
+      return convert<double>(high_half(x));
+    else
+      return convert<double>(low_half(x));
+  }
+};
+
+/// What a monoid answers, lane by lane.
+template <class V, class Monoid>
+ZERMELO_INLINE void store_answers(const Monoid& m, double* answer) {
+  answer_of(zip_monoids(m, m, half_in_double<false>{})).store(answer);
+  if constexpr (sizeof(scalar_t<V>) != 8)
+    answer_of(zip_monoids(m, m, half_in_double<true>{})).store(answer + lanes<V> / 2);
+}
+
+/// Segments s to s + count − 1, at most as many as there are lanes and none longer than a short one. True if an answer is
+/// undefined.
+template <class V, bool Contiguous, class Kernel, class Place, class Offsets, class Out, std::size_t... R,
+          std::size_t... W>
+bool reduce_side_by_side(const Kernel& kernel, const Place& place, const Offsets& offsets, const Out& out,
+                         std::int64_t s, std::int64_t count, mask_t<V>& bad, std::index_sequence<R...>,
+                         std::index_sequence<W...>) {
+  using T = scalar_t<V>;
+  constexpr std::int64_t width = lanes<V>;
+  T number[sizeof...(R)][short_segment * width];
+  T length[width] = {};
+  std::int64_t longest = 0;
+  for (std::int64_t i = 0; i < count; ++i) longest = (std::max)(longest, offsets(s + i + 1) - offsets(s + i));
+  for (std::int64_t i = 0; i < width; ++i) {
+    std::int64_t elements = 0;
+    if (i < count) {
+      const std::int64_t begin = offsets(s + i);
+      elements = offsets(s + i + 1) - begin;
+      const auto at = place(s + i);
+      const auto copy = [&](const auto& c, T* to) {
+        for (std::int64_t j = 0; j < elements; ++j) {
+          if constexpr (Contiguous)
+            to[j * width + i] = static_cast<T>(c.view.data[begin - at.origin + j]);
+          else
+            to[j * width + i] = static_cast<T>(c.view.element(begin - at.origin + j));
+        }
+      };
+      (copy(std::get<R>(at.columns), number[R]), ...);
+      length[i] = static_cast<T>(elements);
+    }
+    for (std::int64_t j = elements; j < longest; ++j) ((number[R][j * width + i] = T(0)), ...);
+  }
+  using lane_statistics = decltype(statistics_of(kernel((static_cast<void>(R), V(0))...)));
+  constexpr auto each = std::make_index_sequence<bundle_size<lane_statistics>::value>{};
+  auto some = bundle_identity<lane_statistics>::make();
+  const V lengths = load<V>(length);
+  for (std::int64_t j = 0; j < longest; ++j) {
+    const mask_t<V> live = lengths > V(static_cast<T>(j));
+    const auto one = [&](const auto&... x) ZERMELO_LAMBDA_INLINE {
+      ((bad = bad | (live & is_nan(x))), ...);
+      merge_into(some, where_each(live, statistics_of(kernel(x...)), each), each);
+    };
+    one(load<V>(number[R] + j * width)...);
+  }
+  bool undefined = false;
+  const auto write = [&](const auto& to, const auto& monoid) {
+    double answer[width];
+    store_answers<V>(monoid, answer);
+    for (std::int64_t i = 0; i < count; ++i) undefined = undefined | write_answer(to, s + i, answer[i]);
+  };
+  (write(std::get<W>(out), get<W>(some)), ...);
+  return undefined;
+}
+
 /// What a tile leaves to be merged with its neighbours, and what it met.
 template <class Totals>
 struct segment_part {
@@ -124,7 +217,30 @@ void reduce_segments_of_tile(const Kernel& kernel, const Place& place, const Off
   part.continued = false;
   part.head = part.tail = bundle_identity<Totals>::make();
   std::int64_t from = offsets(tile.first);
+  [[maybe_unused]] std::int64_t alone =
+      tile.first + (from < tile.begin ? 1 : 0);  // segments before are worked on one by one
+  using lane_statistics =
+      decltype(statistics_of(kernel(fetch<V, Contiguous>(std::get<R>(place(0).columns), 0, lanes<V>)...)));
   for (std::int64_t s = tile.first; s <= tile.last && s < segments; ++s) {
+    if constexpr (lanes<V> > 1 && !all_merge_at_once<lane_statistics>) {
+      if (s >= alone) {
+        const std::int64_t limit = (std::min)(lanes<V>, tile.last - s);
+        std::int64_t count = 0;
+        for (std::int64_t at = from; count < limit; ++count) {
+          const std::int64_t next = offsets(s + count + 1);
+          if (next < at || next - at > short_segment || next > tile.end) break;
+          at = next;
+        }
+        if (4 * count >= lanes<V>) {
+          undefined = undefined | reduce_side_by_side<V, Contiguous>(kernel, place, offsets, out, s, count, bad, read,
+                                                                     std::index_sequence<W...>{});
+          s += count - 1;
+          from = offsets(s + 1);
+          continue;
+        }
+        alone = s + count + 1;
+      }
+    }
     const std::int64_t to = offsets(s + 1);
     falls = falls | (to < from);
     const std::int64_t begin = (std::max)(from, tile.begin), end = (std::min)(to, tile.end);
