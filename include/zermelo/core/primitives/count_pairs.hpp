@@ -3,14 +3,15 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <type_traits>
 #include <vector>
 
 #include "../detail/lengths.hpp"
 #include "../error.hpp"
+#include "../execution/default_policy.hpp"
 #include "../execution/policy.hpp"
+#include "../execution/scratch.hpp"
 #include "../tensor.hpp"
 
 /// Histograms of index pairs.
@@ -150,20 +151,21 @@ void count_pairs(P&& policy, const F& first, const S& second, const C& category,
       detail::count_range<false>(f, s, c, n, static_cast<std::uint32_t>(categories), begin, end, table);
   };
   if (parts == 1 && slots > m) return count(0, counts.data());  // a table of its own would cost more than the pairs
-  std::vector<std::unique_ptr<std::uint32_t[]>> tables(static_cast<std::size_t>(parts));
+  const detail::scratch_array<std::uint32_t> tables(policy, parts * slots);
   for_each_tile(policy, parts, [&](std::int64_t p) {
-    auto& table = tables[static_cast<std::size_t>(p)];
-    table = std::make_unique<std::uint32_t[]>(static_cast<std::size_t>(slots));
-    count(p, table.get());
+    std::uint32_t* const table = tables.data() + p * slots;
+    std::fill_n(table, slots, std::uint32_t{0});
+    count(p, table);
   });
-  for (const auto& table : tables)
-    for (std::int64_t k = 0; k < slots; ++k) counts[static_cast<std::size_t>(k)] += table[static_cast<std::size_t>(k)];
+  for (std::int64_t p = 0; p < parts; ++p)
+    for (std::int64_t k = 0; k < slots; ++k) counts[static_cast<std::size_t>(k)] += tables[p * slots + k];
 }
 
 template <tensor F, tensor S, tensor C>
 void count_pairs(const F& first, const S& second, const C& category, std::int64_t n, int categories,
                  std::vector<std::int64_t>& counts) {
-  count_pairs(simd{}, first, second, category, n, categories, counts);
+  count_pairs(detail::default_policy<F, S, C, std::vector<std::int64_t>>(), first, second, category, n, categories,
+              counts);
 }
 
 }  // namespace ZERMELO_ISA

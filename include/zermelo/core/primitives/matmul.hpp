@@ -14,7 +14,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 
@@ -22,7 +22,9 @@
 #include "../detail/lengths.hpp"
 #include "../detail/unrolled.hpp"
 #include "../error.hpp"
+#include "../execution/default_policy.hpp"
 #include "../execution/policy.hpp"
+#include "../execution/scratch.hpp"
 #include "../lanes.hpp"
 #include "../tensor.hpp"
 #include "../value.hpp"
@@ -120,14 +122,17 @@ void require_host_numbers() {
                 "zermelo: a host policy needs tensors in host memory");
 }
 
+/// Room for a copy of a tensor that is not stored as a product wants it.
+template <class T>
+using copy_if_needed = std::optional<scratch_array<T>>;
+
 /// A copy of the numbers of x, one after another.
-template <class View>
-auto packed_copy(const View& x) {
-  using T = typename View::value_type;
+template <class P, class View, class T>
+T* packed_copy(P&& policy, const View& x, copy_if_needed<T>& copy) {
   const std::int64_t n = x.size();
-  std::unique_ptr<T[]> copy(new T[static_cast<std::size_t>(n)]);
-  for (std::int64_t k = 0; k < n; ++k) copy[static_cast<std::size_t>(k)] = x.element(k);
-  return copy;
+  T* const to = copy.emplace(policy, n).data();
+  for (std::int64_t k = 0; k < n; ++k) to[k] = x.element(k);
+  return to;
 }
 
 template <class V, class P, class T, class Y>
@@ -210,13 +215,12 @@ ZERMELO_INLINE bool side_by_side(std::int64_t inner_extent, std::int64_t inner_s
   return (inner_stride == 1 || inner_extent <= 1) && (outer_stride >= inner_extent || outer_extent <= 1);
 }
 
-template <class View, class T>
-dense_block<T> block_of(const View& x, std::unique_ptr<T[]>& copy) {
+template <class P, class View, class T>
+dense_block<T> block_of(P&& policy, const View& x, copy_if_needed<T>& copy) {
   const std::int64_t rows = x.shape[0], columns = x.shape[1];
   if (side_by_side(columns, x.strides[1], rows, x.strides[0])) return {x.data, (std::max)(x.strides[0], columns), true};
   if (side_by_side(rows, x.strides[0], columns, x.strides[1])) return {x.data, (std::max)(x.strides[1], rows), false};
-  copy = packed_copy(x);
-  return {copy.get(), columns, true};
+  return {packed_copy(policy, x, copy), columns, true};
 }
 
 }  // namespace detail::inline ZERMELO_ISA
@@ -229,8 +233,8 @@ inline namespace ZERMELO_ISA {
 /// exchanged); y overlaps neither. α is finite.
 /// Errors: shape_error; domain_error naming a or x and the row-major position of a NaN, or y where an infinity meets
 ///         zero or its opposite.
-/// Cost: one pass over A, at the speed of memory; x is copied if it is strided, A if neither its rows nor its columns
-///       are. Lanes of floats are flushed into doubles every 512 terms. Rows are added in an order that n alone fixes.
+/// Cost: one pass over A, at the speed of memory; x is copied to scratch memory if it is strided, A if neither its rows nor
+///       its columns are numbers side by side. Lanes of floats are flushed into doubles every 512 terms. Rows are added in an order that n alone fixes.
 template <host_policy P, tensor A, tensor X, tensor Y>
 void matvec(P&& policy, const A& a, const X& x, Y&& y, double alpha = 1) {
   const auto matrix = view(a);
@@ -245,23 +249,22 @@ void matvec(P&& policy, const A& a, const X& x, Y&& y, double alpha = 1) {
   detail::require_extent("x", vector.size(), n, "elements");
   detail::require_extent("y", to.size(), m, "elements");
   if (!is_finite(alpha)) throw domain_error("alpha", domain_error::whole, "is not finite");
-  std::unique_ptr<T[]> vector_copy, matrix_copy;
-  if (!vector.contiguous()) vector_copy = detail::packed_copy(vector);
-  const T* numbers = vector_copy ? vector_copy.get() : vector.data;
+  detail::copy_if_needed<T> vector_copy, matrix_copy;
+  const T* const numbers = vector.contiguous() ? vector.data : detail::packed_copy(policy, vector, vector_copy);
   detail::dense_block<T> block;
   if (n <= 1 || matrix.strides[1] == 1)  // rows may repeat or overlap: they are only read
     block = {matrix.data, matrix.strides[0], true};
   else if (m <= 1 || matrix.strides[0] == 1)
     block = {matrix.data, matrix.strides[1], false};
   else
-    block = detail::block_of(matrix, matrix_copy);
+    block = detail::block_of(policy, matrix, matrix_copy);
   detail::run_matvec<value_of<P, T>>(policy, block.data, m, n, block.apart, block.by_rows, numbers, alpha, to);
   for (std::int64_t i = 0; i < m; ++i)  // a NaN of a row, or of x, is one of y
     if (is_nan(to.element(i))) detail::refuse_product(matrix, "a", vector, "x", "y", i);
 }
 template <tensor A, tensor X, tensor Y>
 void matvec(const A& a, const X& x, Y&& y, double alpha = 1) {
-  matvec(simd{}, a, x, y, alpha);
+  matvec(detail::default_policy<A, X, Y>(), a, x, y, alpha);
 }
 
 /// C = α A B
@@ -291,8 +294,9 @@ void matmul(P&& policy, const A& a, const B& b, C&& c, double alpha = 1) {
   if (!is_finite(alpha)) throw domain_error("alpha", domain_error::whole, "is not finite");
   if (m == 0 || n == 0) return;
 
-  std::unique_ptr<T[]> left_copy, right_copy, out_copy;
-  detail::dense_block<T> x = detail::block_of(left, left_copy), y = detail::block_of(right, right_copy);
+  detail::copy_if_needed<T> left_copy, right_copy, out_copy;
+  detail::dense_block<T> x = detail::block_of(policy, left, left_copy);
+  detail::dense_block<T> y = detail::block_of(policy, right, right_copy);
   // What is written by rows is the transposed product written by columns: Cᵀ = α Bᵀ Aᵀ.
   const bool by_columns = detail::side_by_side(m, to.strides[0], n, to.strides[1]);
   const bool by_rows = !by_columns && detail::side_by_side(n, to.strides[1], m, to.strides[0]);
@@ -305,8 +309,7 @@ void matmul(P&& policy, const A& a, const B& b, C&& c, double alpha = 1) {
     std::swap(rows, columns);
     apart = (std::max)(to.strides[0], n);
   } else if (!by_columns) {
-    out_copy.reset(new T[static_cast<std::size_t>(m * n)]);
-    out = out_copy.get();
+    out = out_copy.emplace(policy, m * n).data();
     apart = m;
   }
   constexpr std::int64_t block = detail::product_block;
@@ -326,7 +329,7 @@ void matmul(P&& policy, const A& a, const B& b, C&& c, double alpha = 1) {
 }
 template <tensor A, tensor B, tensor C>
 void matmul(const A& a, const B& b, C&& c, double alpha = 1) {
-  matmul(simd{}, a, b, c, alpha);
+  matmul(detail::default_policy<A, B, C>(), a, b, c, alpha);
 }
 
 }  // namespace ZERMELO_ISA

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -15,6 +14,7 @@
 #include "../error.hpp"
 #include "../execution/default_policy.hpp"
 #include "../execution/policy.hpp"
+#include "../execution/scratch.hpp"
 #include "../lanes.hpp"
 #include "../tensor.hpp"
 #include "../value.hpp"
@@ -126,7 +126,7 @@ Item* radix_sort(P&& policy, Item* items, Item* spare, std::int64_t n) {
   };
   const std::int64_t parts = n < radix_parallel ? 1 : concurrency(policy);
   const std::int64_t length = (n + parts - 1) / parts;
-  const std::unique_ptr<counts[]> count(new counts[static_cast<std::size_t>(parts)]);
+  const scratch_array<counts> count(policy, parts);
   const auto for_each_part = [&](auto&& f) {
     if (parts == 1)
       f(std::int64_t{0});
@@ -134,7 +134,7 @@ Item* radix_sort(P&& policy, Item* items, Item* spare, std::int64_t n) {
       for_each_tile(policy, parts, f);
   };
   for_each_part([&](std::int64_t p) {
-    auto& mine = count[static_cast<std::size_t>(p)];
+    auto& mine = count[p];
     for (auto& row : mine.of) std::fill(row, row + radix_size, 0);
     for (std::int64_t k = p * length; k < (std::min)(n, (p + 1) * length); ++k) {
       const auto key = radix_key<Descending>(key_of(items[k]));
@@ -145,23 +145,20 @@ Item* radix_sort(P&& policy, Item* items, Item* spare, std::int64_t n) {
   const auto first_key = radix_key<Descending>(key_of(items[0]));
   for (int d = 0; d < digits; ++d) {
     std::int64_t like_first = 0;
-    for (std::int64_t p = 0; p < parts; ++p)
-      like_first += count[static_cast<std::size_t>(p)].of[d][digit_of(first_key, d)];
+    for (std::int64_t p = 0; p < parts; ++p) like_first += count[p].of[d][digit_of(first_key, d)];
     if (like_first == n) continue;  // all share the digit
     if (moved && parts > 1)         // the parts hold other items by now
       for_each_part([&](std::int64_t p) {
-        auto& mine = count[static_cast<std::size_t>(p)].of[d];
+        auto& mine = count[p].of[d];
         std::fill(mine, mine + radix_size, 0);
         for (std::int64_t k = p * length; k < (std::min)(n, (p + 1) * length); ++k)
           ++mine[digit_of(radix_key<Descending>(key_of(items[k])), d)];
       });
     std::int64_t begin = 0;
     for (std::int64_t v = 0; v < radix_size; ++v)
-      for (std::int64_t p = 0; p < parts; ++p)
-        begin += std::exchange(count[static_cast<std::size_t>(p)].of[d][v], begin);
+      for (std::int64_t p = 0; p < parts; ++p) begin += std::exchange(count[p].of[d][v], begin);
     for_each_part([&](std::int64_t p) {
-      scatter_digit<Descending>(items, spare, p * length, (std::min)(n, (p + 1) * length), d,
-                                count[static_cast<std::size_t>(p)].of[d]);
+      scatter_digit<Descending>(items, spare, p * length, (std::min)(n, (p + 1) * length), d, count[p].of[d]);
     });
     std::swap(items, spare);
     moved = true;
@@ -257,9 +254,9 @@ void sort_view(P&& policy, const View& keys) {
       return;
     }
   }
-  const std::unique_ptr<T[]> scratch(new T[static_cast<std::size_t>(unit ? n : 2 * n)]);
+  const scratch_array<T> scratch(policy, unit ? n : 2 * n);
   T* items = keys.data;
-  T* const spare = scratch.get();
+  T* const spare = scratch.data();
   if (!unit) {
     items = spare + n;
     for (std::int64_t k = 0; k < n; ++k) items[k] = keys.element(k);
@@ -325,8 +322,8 @@ bool argsort_upper_halves(P&& policy, const Keys& keys, const Indices& indices) 
   });
   for (const std::uint64_t bits : differ) any_differ |= bits;
   const int shift = any_differ >> 32 == 0 ? 0 : 32 - __builtin_clzll(any_differ);
-  const std::unique_ptr<upper_half[]> scratch(new upper_half[2 * static_cast<std::size_t>(n)]);
-  upper_half* const items = scratch.get();
+  const scratch_array<upper_half> scratch(policy, 2 * n);
+  upper_half* const items = scratch.data();
   over([&](std::int64_t, std::int64_t begin, std::int64_t end) {
     for (std::int64_t k = begin; k < end; ++k)
       items[k] = {static_cast<std::uint32_t>(word(k) >> shift), static_cast<std::uint32_t>(k)};
@@ -366,8 +363,8 @@ void argsort_view(P&& policy, const Keys& keys, const Indices& indices, std::int
       if (holds_nan(policy, keys)) refuse_key(keys, n);
       if (argsort_upper_halves<Descending>(policy, keys, indices)) return;
     }
-  const std::unique_ptr<item[]> scratch(new item[2 * static_cast<std::size_t>(n)]);
-  item* const items = scratch.get();
+  const scratch_array<item> scratch(policy, 2 * n);
+  item* const items = scratch.data();
   if (any_over(policy, n, [&](std::int64_t k) {
         const T x = keys.element(k);
         items[k] = {x, static_cast<decltype(item::index)>(k)};
@@ -396,20 +393,23 @@ struct keys_compared_in<P, T> {
 template <class P, class T>
 using key_pack = typename keys_compared_in<P, T>::type;
 
-/// The first `wanted` of the order among elements [begin, end): put into `best`, in order. False if a key is not a number.
+/// The room that select_top asks for.
+ZERMELO_INLINE std::int64_t top_room(std::int64_t wanted) { return (std::max)(2 * wanted, std::int64_t{64}); }
+
+/// The first `wanted` of the order among elements [begin, end): put into `best`, in order. Returns how many they are, or −1
+/// if a key is not a number.
 template <class V, bool Descending, bool Unit, class Keys, class Item>
-bool select_top(const Keys& keys, std::int64_t begin, std::int64_t end, std::int64_t wanted, std::vector<Item>& best) {
+std::int64_t select_top(const Keys& keys, std::int64_t begin, std::int64_t end, std::int64_t wanted, Item* best) {
   const auto before = [](const Item& a, const Item& b) {
     const auto x = radix_key<Descending>(a.key), y = radix_key<Descending>(b.key);
     return x < y || (x == y && a.index < b.index);
   };
-  const auto most = static_cast<std::size_t>((std::max)(2 * wanted, std::int64_t{64}));
-  best.clear();
-  best.reserve(most);
+  const std::int64_t most = top_room(wanted);
+  std::int64_t count = 0;
   const auto keep = [&] {
-    if (static_cast<std::int64_t>(best.size()) <= wanted) return;
-    std::nth_element(best.begin(), best.begin() + wanted - 1, best.end(), before);
-    best.resize(static_cast<std::size_t>(wanted));
+    if (count <= wanted) return;
+    std::nth_element(best, best + wanted - 1, best + count, before);
+    count = wanted;
   };
   using T = typename Keys::value_type;
   using word = radix_word_t<T>;
@@ -436,18 +436,18 @@ bool select_top(const Keys& keys, std::int64_t begin, std::int64_t end, std::int
       const T x = at(k);
       bad = bad | unordered(x);
       if (full && !(radix_key<Descending>(x) < limit)) continue;
-      best.push_back({x, static_cast<decltype(Item::index)>(k)});
-      if (best.size() == most) {
+      best[count++] = {x, static_cast<decltype(Item::index)>(k)};
+      if (count == most) {
         keep();
         full = true;
-        last = best[static_cast<std::size_t>(wanted - 1)].key;
+        last = best[wanted - 1].key;
         limit = radix_key<Descending>(last);
       }
     }
   }
   keep();
-  std::sort(best.begin(), best.end(), before);
-  return !bad;
+  std::sort(best, best + count, before);
+  return bad ? -1 : count;
 }
 
 template <bool Descending, class P, class Keys, class Indices>
@@ -461,23 +461,26 @@ void top_k_view(P&& policy, const Keys& keys, std::int64_t wanted, const Indices
   }
   const std::int64_t length = (std::max)((n + 63) / 64, (std::max)(4 * sort_tile, 8 * wanted));
   const std::int64_t tiles = (n + length - 1) / length;
-  std::vector<std::vector<item>> best(static_cast<std::size_t>(tiles));
+  const std::int64_t room = top_room(wanted);
+  const scratch_array<item> best(policy, tiles * room);
+  std::int64_t count[64] = {};
   using V = key_pack<P, T>;
   const bool unit = keys.contiguous();
-  bool bad[64] = {};
   for_each_tile(policy, tiles, [&](std::int64_t t) {
-    auto& mine = best[static_cast<std::size_t>(t)];
+    item* const mine = best.data() + t * room;
     const std::int64_t begin = t * length, end = (std::min)(n, begin + length);
-    bad[t] = unit ? !select_top<V, Descending, true>(keys, begin, end, wanted, mine)
-                  : !select_top<V, Descending, false>(keys, begin, end, wanted, mine);
+    count[t] = unit ? select_top<V, Descending, true>(keys, begin, end, wanted, mine)
+                    : select_top<V, Descending, false>(keys, begin, end, wanted, mine);
   });
-  if (std::find(bad, bad + tiles, true) != bad + tiles) refuse_key(keys, n);
+  if (std::find(count, count + tiles, -1) != count + tiles) refuse_key(keys, n);
   // Tiles lie in the order of indices, so a stable sort keeps it among equals.
-  std::vector<item> all, spare;
-  for (const auto& some : best) all.insert(all.end(), some.begin(), some.end());
-  spare.resize(all.size());
-  const item* sorted =
-      stable_sort_items<Descending>(policy, all.data(), spare.data(), static_cast<std::int64_t>(all.size()));
+  std::int64_t all = 0;
+  for (std::int64_t t = 0; t < tiles; ++t) {
+    if (all < t * room) std::copy_n(best.data() + t * room, count[t], best.data() + all);
+    all += count[t];
+  }
+  const scratch_array<item> spare(policy, all);
+  const item* sorted = stable_sort_items<Descending>(policy, best.data(), spare.data(), all);
   for (std::int64_t k = 0; k < wanted; ++k)
     indices.element(k) = static_cast<typename Indices::value_type>(sorted[k].index);
 }
@@ -515,7 +518,8 @@ inline namespace ZERMELO_ISA {
 /// keys  [n]  float, double or integers of 4 or 8 bytes; reordered. ±∞ are ordered like others; −0 and 0 are equal and
 ///       keep their order, as equal keys do in all of these functions. The result is the same under every policy.
 /// Errors: domain_error("keys", k) at a NaN; then the keys are as they were.
-/// Cost: a pass a digit of 8 bits, without those that all keys share; allocates n keys. On several threads parts are
+/// Cost: a pass a digit of 8 bits, without those that all keys share; scratch memory for n keys, allocated by each call unless the
+///       policy keeps it (with_scratch). On several threads parts are
 ///       counted and scattered side by side.
 template <host_policy P, tensor K>
 void sort(P&& policy, K&& keys, order direction = order::ascending) {
@@ -535,7 +539,7 @@ void sort(K&& keys, order direction = order::ascending) {
 /// keys     [n]  as for sort; left alone
 /// indices  [n]  integers, written
 /// Errors: shape_error; domain_error("keys", k) at a NaN.
-/// Cost: as sort, with keys of twice the size; allocates 2n pairs. At most 2³² keys of 4 bytes.
+/// Cost: as sort, with keys of twice the size; scratch memory for 2n pairs. At most 2³² keys of 4 bytes.
 template <host_policy P, tensor K, tensor N>
 void argsort(P&& policy, const K& keys, N&& indices, order direction = order::ascending) {
   const auto v = view(keys);
@@ -554,7 +558,7 @@ void argsort(const K& keys, N&& indices, order direction = order::ascending) {
 /// keys     [n]  as for sort; left alone
 /// indices  [k]  integers, written; equal keys by their position
 /// Errors: shape_error; domain_error("k") outside [0, n]; domain_error("keys", i) at a NaN.
-/// Cost: one pass for k well below n, beyond n/16 an argsort; allocates O(k) for each of at most 64 tiles.
+/// Cost: one pass for k well below n, beyond n/16 an argsort; scratch memory for O(k) keys of each of at most 64 tiles.
 template <host_policy P, tensor K, tensor N>
 void top_k(P&& policy, const K& keys, std::int64_t k, N&& indices, order direction = order::descending) {
   const auto v = view(keys);
