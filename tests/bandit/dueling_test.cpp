@@ -304,6 +304,26 @@ TEST_CASE("Beta and gamma draws have their moments") {
   }
 }
 
+TEST_CASE("Coins decide whether a Beta draw exceeds one half as often as the draw itself does") {
+  draw_stream draws(8);
+  for (const auto& [wins, losses] :
+       {std::pair(0.0, 0.0), std::pair(3.0, 1.0), std::pair(0.0, 4.0), std::pair(60.0, 70.0), std::pair(51.0, 0.5),
+        std::pair(400.0, 380.0), std::pair(700.0, 720.0)}) {
+    constexpr int n = 40'000;
+    int coins = 0, drawn = 0;
+    for (int k = 0; k < n; ++k) {
+      coins += draw_above_half(draws, wins, losses) ? 1 : 0;
+      drawn += draw_beta(draws, wins + 1, losses + 1) > 0.5 ? 1 : 0;
+    }
+    CHECK(std::abs(coins - drawn) <= 5 * std::sqrt(n / 2.0));  // five standard errors of a difference
+  }
+  // exactly: P(Beta(2, 1) > ½) = ¾ is that of at most one head of two coins
+  given_draws two{.numbers = {0.0, 0.75 * 0x1p-50, 0.25 * 0x1p-50}};
+  CHECK(draw_above_half(two, 1, 0));        // tails, tails
+  CHECK_FALSE(draw_above_half(two, 1, 0));  // heads, heads
+  CHECK(draw_above_half(two, 1, 0));
+}
+
 TEST_CASE("Bad arms, counts and parameters are named") {
   CHECK_THROWS_AS(rucb(0), zermelo::domain_error);
   CHECK(thrown<zermelo::domain_error>([] { rucb(3, {.alpha = 0.5}); }).argument() == "alpha");

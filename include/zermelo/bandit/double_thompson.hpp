@@ -180,7 +180,7 @@ void draw_counts(const duel_tally& tally, std::span<const std::int64_t> candidat
       while (next < candidates.size() && candidates[next] < j) ++next;
       const bool rival = next < candidates.size() && candidates[next] == j;
       if (j == i || (rival && j < i)) continue;  // itself, or drawn in the rival's row
-      const bool won = draw_beta(draws, tally.won(i, j) + 1, tally.won(j, i) + 1) > 0.5;
+      const bool won = draw_above_half(draws, tally.won(i, j), tally.won(j, i));
       if (won)
         ++counts[at(i)];
       else if (rival)

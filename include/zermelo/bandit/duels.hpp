@@ -176,6 +176,24 @@ double draw_beta(D& draws, double a, double b) {
   return x / (x + y);
 }
 
+/// Whether a draw of Beta(wins + 1, losses + 1) exceeds ½, without drawing it: of wins + losses + 1 fair coins, no more than
+/// `wins` must fall on heads. (The number wins + 1 in order of as many uniform numbers is such a draw.) A uniform number
+/// holds 52 coins; where that would be many, or counts are not whole, the Beta draw itself is compared.
+template <draw_source D>
+bool draw_above_half(D& draws, double wins, double losses) {
+  constexpr double most = 16 * 52;
+  if (wins + losses + 1 > most || wins != std::floor(wins) || losses != std::floor(losses))
+    return draw_beta(draws, wins + 1, losses + 1) > 0.5;
+  int heads = 0;
+  auto coins = static_cast<int>(wins + losses) + 1;
+  for (; coins > 0; coins -= 52) {
+    auto bits = static_cast<std::uint64_t>(draws.uniform() * 0x1p52);
+    if (coins < 52) bits &= (std::uint64_t{1} << coins) - 1;
+    heads += __builtin_popcountll(bits & 0xFFFFFFFFFFFFFu);
+  }
+  return heads <= static_cast<int>(wins);
+}
+
 /// Relative entropy of coins,  kl(p, q) = p log(p/q) + (1−p) log((1−p)/(1−q)),  0 log 0 = 0; q in (0, 1).
 ZERMELO_FN double coin_divergence(double p, double q) {
   return (p > 0 ? p * zermelo::log(p / q) : 0.0) + (p < 1 ? (1 - p) * zermelo::log((1 - p) / (1 - q)) : 0.0);

@@ -133,7 +133,7 @@ struct relative_confidence_sampling {
     losses_.assign(detail::at(n), 0);
     for (std::int64_t i = 1; i < n; ++i)
       for (std::int64_t j = 0; j < i; ++j)
-        ++losses_[detail::at(draw_beta(draws, tally.won(i, j) + 1, tally.won(j, i) + 1) > 0.5 ? j : i)];
+        ++losses_[detail::at(draw_above_half(draws, tally.won(i, j), tally.won(j, i)) ? j : i)];
     std::int64_t champion = 0;
     for (std::int64_t i = 0; i < n; ++i)
       if (chosen[detail::at(i)] < chosen[detail::at(champion)]) champion = i;

@@ -33,9 +33,11 @@ struct additive_judge {
   /// Both sums run over features in ascending order.
   ZERMELO_INLINE double operator()(std::uint64_t revealed) const {
     double sum[2] = {0, 0};
-    for (int side = 0; side < 2; ++side)
-      for (std::int64_t f = 0; f < features; ++f)
-        if (revealed >> f & 1) sum[side] += scores[static_cast<std::size_t>(side * features + f)];
+    for (std::uint64_t rest = revealed; rest; rest &= rest - 1) {
+      const auto f = static_cast<std::size_t>(__builtin_ctzll(rest));
+      sum[0] += scores[f];
+      sum[1] += scores[static_cast<std::size_t>(features) + f];
+    }
     return sum[0] - sum[1];
   }
 };
