@@ -54,7 +54,8 @@ TEST_CASE("The value is that of trying every line, for any judge") {
           const debate_parameters p{.length = length, .payoff = payoff, .second_starts = second};
           const suspicious_judge judge{drawn(7, seed)};
           const auto r = solve_debate(judge, 7, p);
-          CHECK(r.value == naive(judge, 7, p, 0, 0));
+          CHECK(r.value ==
+                Approx(naive(judge, 7, p, 0, 0)).margin(1e-14));  // the judge's sums may be fused in other places
           REQUIRE(static_cast<std::int64_t>(r.line.size()) == length);
           // the line is legal, keeps the value, and ends with the judge's word
           std::uint64_t set = 0;
@@ -63,7 +64,7 @@ TEST_CASE("The value is that of trying every line, for any judge") {
             set |= std::uint64_t{1} << f;
           }
           for (const double v : r.after) CHECK(v == Approx(r.value).margin(1e-11));
-          CHECK(r.after.back() == naive(judge, 7, p, set, length));
+          CHECK(r.after.back() == Approx(naive(judge, 7, p, set, length)).margin(1e-14));
         }
 }
 
@@ -83,7 +84,7 @@ TEST_CASE("Sides that change places, and who starts with them, change the sign")
       const auto a = solve_debate(judge, 8, {.length = length, .payoff = debate_payoff::margin});
       const auto b =
           solve_debate(turned, 8, {.length = length, .payoff = debate_payoff::margin, .second_starts = true});
-      CHECK(a.value == -b.value);
+      CHECK(a.value == Approx(-b.value).epsilon(1e-14));
       CHECK(a.line == b.line);
       CHECK(solve_debate(judge, 8, {.length = length}).value ==
             -solve_debate(turned, 8, {.length = length, .second_starts = true}).value);
