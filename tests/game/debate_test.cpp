@@ -73,7 +73,7 @@ TEST_CASE("All features revealed, order does not matter") {
   const double whole = judge(0b111111);
   for (const bool second : {false, true})
     CHECK(solve_debate(judge, 6, {.length = 6, .payoff = debate_payoff::margin, .second_starts = second}).value ==
-          whole);
+          Approx(whole).epsilon(1e-14));
 }
 
 TEST_CASE("Sides that change places, and who starts with them, change the sign") {
