@@ -42,6 +42,7 @@ struct argument {
   content holds = content::numbers;
   double least = -std::numeric_limits<double>::infinity();  ///< the smallest number of its domain
   bool finite = false;                                      ///< whether ±∞ is outside of it
+  bool below_infinity = false;                              ///< whether +∞ alone is
 };
 
 /// A parameter with two values, both valid, that must make a difference.
