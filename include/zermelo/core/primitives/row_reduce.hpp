@@ -290,8 +290,8 @@ bool softmax_side_by_side(const X& x, const O& out, std::int64_t row, std::int64
   const scalar_t<V>* end = nullptr;
   if constexpr (SideBySide) end = x.view.strides[0] == n ? x.view.data + last * n : x.view.data;
   load_columns<V, SideBySide>(x.view, row, count, end, column);
-  V most[2] = {column[0], -infinity<V>()};
-  for (std::int64_t j = 1; j < n; ++j) most[j % 2] = (max)(most[j % 2], column[j]);
+  V most[2] = {-infinity<V>(), -infinity<V>()};
+  for (std::int64_t j = 0; j < n; ++j) most[j % 2] = (max)(most[j % 2], column[j]);
   const V largest = (max)(most[0], most[1]);
   V sum[4] = {V(0), V(0), V(0), V(0)};
   const auto term = [&](std::int64_t j) ZERMELO_LAMBDA_INLINE {
