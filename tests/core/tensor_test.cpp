@@ -56,6 +56,8 @@ TEST_CASE("ranges of numbers are tensors, without a copy") {
   CHECK(zm::view(c).size() == 3);
   CHECK(zm::view(m)(1, 0) == 4);
   CHECK(in_order(zm::view(m)) == numbers{1, 2, 3, 4, 5, 6});
+  const double t[2][2][2] = {{{1, 2}, {3, 4}}, {{5, 6}, {7, 8}}};
+  CHECK(zm::view(t)(1, 0, 1) == 6);
   zm::view(v)(1) = 9;
   CHECK(v[1] == 9);
   STATIC_REQUIRE(std::is_same_v<decltype(zm::view(std::declval<const std::vector<double>&>()).data), const double*>);

@@ -271,6 +271,16 @@ struct tensor_traits<T[M][N]> {
   }
 };
 
+template <class T, std::size_t L, std::size_t M, std::size_t N>
+  requires detail::pointer_to_numbers<T*>
+struct tensor_traits<T[L][M][N]> {
+  static constexpr bool enabled = true;
+  ZERMELO_FN static constexpr auto view(T(&x)[L][M][N]) {
+    constexpr auto l = static_cast<std::int64_t>(L), m = static_cast<std::int64_t>(M), n = static_cast<std::int64_t>(N);
+    return tensor_view<T, 3>{.data = x[0][0], .shape = {l, m, n}, .strides = {m * n, n, 1}};
+  }
+};
+
 template <detail::eigen_with_storage X>
 struct tensor_traits<X> {
   static constexpr bool enabled = true;
