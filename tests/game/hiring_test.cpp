@@ -120,6 +120,22 @@ TEST_CASE("No agent gains by any effort and any map of reports, on random proble
     }
 }
 
+TEST_CASE("Random problems are solved, however degenerate, and in any unit of money") {
+  for (std::uint64_t seed = 0; seed < 150; ++seed)
+    for (const double unit : {1.0, 1e-5, 1e6}) {
+      auto p = drawn(seed, {3, 2}, {2, 2});
+      for (double& u : p.utility) u *= unit;
+      for (auto& costs : p.cost)
+        for (double& c : costs) c *= unit;
+      p.payment_limit *= unit;
+      const auto m = optimal_mechanism(p);
+      REQUIRE(m.outcome == program_outcome::optimal);
+      CHECK(m.error <= 1e-9 * unit);
+      if (unit == 1.0) continue;
+      CHECK(m.value == Approx(unit * optimal_mechanism(drawn(seed, {3, 2}, {2, 2})).value).epsilon(1e-8));
+    }
+}
+
 TEST_CASE("One agent is paid by the scoring rule that makes work just worth while") {
   // 0.4·0.8 x̂: γ = x 1{s = θ} with (0.8 − 0.5) x = 0.05, so that 0.8/6 are paid of what 0.8 right decisions are worth.
   const auto p = seers({{.5, .8}}, {{0, .05}}, 1);

@@ -185,11 +185,26 @@ inline double decision_value(const hiring_problem& p, std::int64_t b) {
 ///     zᵢ(bᵢ, bᵢ′, sᵢ) ≥ Σ p(θ)Q(sᵢ, s₋ᵢ | bᵢ′, b₋ᵢ, θ) xᵢ(b, (sᵢ′, s₋ᵢ), θ)
 ///     Σ p(θ)Q(s|b,θ) xᵢ(b, s, θ) − Σ μ(b)cᵢ(bᵢ) ≥ Σ zᵢ(bᵢ, bᵢ′, sᵢ) − Σ μ(b)cᵢ(bᵢ′) − ε Σ μ(b)      (sums over b₋ᵢ)
 ///
-/// With `only_profile` the answer may be infeasible; without, paying nothing for costless efforts is always an answer.
+/// Money is counted in units of the largest utility. With `only_profile` the answer may be infeasible; without, paying nothing for costless efforts is always an answer.
 /// Errors: shape_error, domain_error for what is no hiring problem.
 /// Cost: a dense linear programme with Π|B|·(1 + n·Π|S|·|Θ|) + Σ|Bᵢ|²|Sᵢ| variables and as many rows, nearly.
 inline hiring_mechanism optimal_mechanism(const hiring_problem& p, const hiring_parameters& parameters = {}) {
   p.require_valid();
+  double largest = 0;
+  for (const double u : p.utility) largest = (std::max)(largest, std::abs(u));
+  const double unit = largest > 0 ? std::ldexp(1.0, std::ilogb(largest)) : 1;
+  if (unit != 1) {
+    hiring_problem scaled = p;
+    for (double& u : scaled.utility) u /= unit;
+    for (auto& costs : scaled.cost)
+      for (double& c : costs) c /= unit;
+    scaled.payment_limit /= unit;
+    hiring_mechanism m = optimal_mechanism(scaled, {parameters.only_profile, parameters.slack / unit});
+    m.value *= unit;
+    m.error *= unit;
+    for (double& x : m.payment) x *= unit;
+    return m;
+  }
   const std::int64_t agents = p.agents(), states = p.states(), joint = p.signal_profiles();
   if (parameters.only_profile < -1 || parameters.only_profile >= p.profiles())
     throw domain_error("only_profile", domain_error::whole,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -83,6 +85,7 @@ struct program_tableau {
   condensed_tableau<F> t;
   std::vector<std::uint8_t> banned;  // columns that may not enter
   std::int64_t constraints;          // rows that may leave
+  F smallest_pivot = F(0), slack = F(0);
   std::int64_t pivots = 0, idle = 0;
 
   std::int64_t entering(std::int64_t objective) {
@@ -98,20 +101,34 @@ struct program_tableau {
     return best;
   }
 
+  /// Harris's two passes: how far the column may go if basic values may fall below zero by what rounding makes of zero, and
+  /// of the rows that stop it by then the one with the largest pivot. Exact fields know ties alone.
   std::int64_t leaving(std::int64_t c) {
     const bool cautious = idle > 40;
-    std::int64_t best = -1;
-    F least = F(0);
+    F farthest = F(0), largest = F(0);
+    bool bounded = false;
     for (std::int64_t i = 0; i < constraints; ++i) {
       const F* r = t.row(i);
-      if (!(t.tolerance < r[c])) continue;
-      F ratio = r[t.columns] / r[c];
-      if (ratio < F(0)) ratio = F(0);
-      const bool tie = best >= 0 && !(ratio < least) && !(least < ratio);
-      const bool preferred =
-          tie && (cautious ? t.basic[static_cast<std::size_t>(i)] < t.basic[static_cast<std::size_t>(best)]
-                           : t.row(best)[c] < r[c]);
-      if (best < 0 || ratio < least || preferred) best = i, least = ratio;
+      if (!(smallest_pivot < r[c])) continue;
+      F ratio = ((r[t.columns] < F(0) ? F(0) : r[t.columns]) + slack) / r[c];
+      if (!bounded || ratio < farthest) farthest = std::move(ratio), bounded = true;
+    }
+    std::int64_t best = -1;
+    for (std::int64_t i = 0; i < constraints; ++i) {
+      const F* r = t.row(i);
+      if (!(smallest_pivot < r[c]) || farthest * r[c] < r[t.columns]) continue;
+      if (largest < r[c]) {
+        largest = r[c];
+        if (!cautious || best < 0) best = i;
+      }
+    }
+    if (!cautious || best < 0) return best;
+    const F enough = rounds<F> ? F(largest / F(16)) : F(0);  // Bland's rule, but for pivots that rounding would spoil
+    best = -1;
+    for (std::int64_t i = 0; i < constraints; ++i) {
+      const F* r = t.row(i);
+      if (!(smallest_pivot < r[c]) || r[c] < enough || farthest * r[c] < r[t.columns]) continue;
+      if (best < 0 || t.basic[static_cast<std::size_t>(i)] < t.basic[static_cast<std::size_t>(best)]) best = i;
     }
     return best;
   }
@@ -168,33 +185,11 @@ void certify(const linear_program<F>& p, program_solution<F>& s) {
   s.gap = magnitude(F(dual - primal));
 }
 
-}  // namespace detail::inline ZERMELO_ISA
-
-inline namespace ZERMELO_ISA {
-
-/// Solves a linear programme by the simplex method, in two phases where zero is not feasible.
-///
-/// The largest coefficient enters; while pivots gain nothing, Bland's rule takes over, so that degenerate programmes end. In
-/// floating point the certificate is computed from the programme itself, and an optimum whose errors exceed 1e-7 of its
-/// largest number is `stalled`; in exact arithmetic all three are zero.
-/// Errors: domain_error for a number that is not finite.
-/// Cost: m·n a pivot, m + n of them as a rule; equalities count twice as rows, free variables as columns.
-template <ordered_field F>
-program_solution<F> solve_linear_program(const linear_program<F>& program) {
+/// The simplex method on a programme whose numbers are of the order of one, or exact.
+template <class F>
+program_solution<F> pivot_to_optimum(const linear_program<F>& program) {
   const std::int64_t n = program.variables, m = program.rows();
   program_solution<F> s;
-  F largest = F(1);
-  const auto look = [&](const std::vector<F>& v, const char* name) {
-    for (std::size_t k = 0; k < v.size(); ++k) {
-      if constexpr (std::is_floating_point_v<F>)
-        if (!is_finite(static_cast<double>(v[k])))
-          throw domain_error(name, static_cast<std::int64_t>(k), "is not a finite number");
-      if (largest < detail::magnitude(v[k])) largest = detail::magnitude(v[k]);
-    }
-  };
-  look(program.coefficients, "coefficients");
-  look(program.limits, "limits");
-  look(program.objective, "objective");
 
   // Rows a x ≤ b alone, columns x ≥ 0 alone.
   struct signed_index {
@@ -220,15 +215,19 @@ program_solution<F> solve_linear_program(const linear_program<F>& program) {
   // Variables: x, then slacks, then the one of the first phase, which every row may lean on. The objective is a row that
   // never leaves; below it stands that of the first phase.
   const std::int64_t all = width + (feasible ? 0 : 1), objective = height;
-  detail::program_tableau<F> p{.t = {.rows = height + (feasible ? 0 : 1),
-                                     .columns = all,
-                                     .entries = {},
-                                     .basic = {},
-                                     .nonbasic = {},
-                                     .tolerance = F(0)},
-                               .banned = std::vector<std::uint8_t>(static_cast<std::size_t>(all), 0),
-                               .constraints = height};
-  if constexpr (detail::rounds<F>) p.t.tolerance = largest * F(4500) * std::numeric_limits<F>::epsilon();
+  program_tableau<F> p{.t = {.rows = height + (feasible ? 0 : 1),
+                             .columns = all,
+                             .entries = {},
+                             .basic = {},
+                             .nonbasic = {},
+                             .tolerance = F(0)},
+                       .banned = std::vector<std::uint8_t>(static_cast<std::size_t>(all), 0),
+                       .constraints = height};
+  if constexpr (rounds<F>) {
+    p.t.tolerance = F(4500) * std::numeric_limits<F>::epsilon();  // 1e-12 in double
+    p.smallest_pivot = 1000 * p.t.tolerance;
+    p.slack = p.t.tolerance;
+  }
   p.t.entries.assign(static_cast<std::size_t>((p.t.rows + 1) * (all + 1)), F(0));
   for (std::int64_t i = 0; i < height; ++i) {
     const signed_index r = rows[static_cast<std::size_t>(i)];
@@ -246,7 +245,7 @@ program_solution<F> solve_linear_program(const linear_program<F>& program) {
     p.t.row(objective)[j] = with_sign(program.objective[static_cast<std::size_t>(c.index)], !c.negative);
     p.t.nonbasic.push_back(j);
   }
-  const std::int64_t limit = detail::rounds<F> ? 50 * (height + width + 20) : std::numeric_limits<std::int64_t>::max();
+  const std::int64_t limit = rounds<F> ? 50 * (height + width + 20) : (std::numeric_limits<std::int64_t>::max)();
   bool unbounded = false;
   s.x.assign(static_cast<std::size_t>(n), F(0));
   s.multipliers.assign(static_cast<std::size_t>(m), F(0));
@@ -263,7 +262,7 @@ program_solution<F> solve_linear_program(const linear_program<F>& program) {
     unbounded = false;
     const F lack = F(-p.t.row(below)[all]);
     F allowed = F(0);
-    if constexpr (detail::rounds<F>) allowed = largest * F(1e-9);
+    if constexpr (rounds<F>) allowed = F(1e-9);
     s.pivots = p.pivots;
     if (allowed < lack) {
       s.outcome = program_outcome::infeasible;
@@ -273,8 +272,8 @@ program_solution<F> solve_linear_program(const linear_program<F>& program) {
       if (p.t.basic[static_cast<std::size_t>(i)] != helper) continue;
       std::int64_t best = 0;
       for (std::int64_t j = 1; j < all; ++j)
-        if (detail::magnitude(p.t.row(i)[best]) < detail::magnitude(p.t.row(i)[j])) best = j;
-      if (p.t.tolerance < detail::magnitude(p.t.row(i)[best])) p.pivot(i, best);  // else the row says 0 = 0
+        if (magnitude(p.t.row(i)[best]) < magnitude(p.t.row(i)[j])) best = j;
+      if (p.t.tolerance < magnitude(p.t.row(i)[best])) p.pivot(i, best);  // else the row says 0 = 0
     }
     for (std::int64_t j = 0; j < all; ++j)
       p.banned[static_cast<std::size_t>(j)] = p.t.nonbasic[static_cast<std::size_t>(j)] == helper;
@@ -299,16 +298,112 @@ program_solution<F> solve_linear_program(const linear_program<F>& program) {
     const signed_index r = rows[static_cast<std::size_t>(v)];
     s.multipliers[static_cast<std::size_t>(r.index)] += with_sign(p.t.row(objective)[j], r.negative);
   }
-  detail::certify(program, s);
+  certify(program, s);
   F fine = F(0);
-  if constexpr (detail::rounds<F>) {
-    F scale = largest;
+  if constexpr (rounds<F>) {
+    fine = F(1);
     for (const F& x : s.x)
-      if (scale < detail::magnitude(x)) scale = detail::magnitude(x);
-    fine = scale * F(1e-7);
+      if (fine < magnitude(x)) fine = magnitude(x);
+    for (const F& y : s.multipliers)
+      if (fine < magnitude(y)) fine = magnitude(y);
+    fine *= F(1e-8);
   }
   const bool holds = !(fine < s.primal_error) && !(fine < s.dual_error) && !(fine < s.gap);
   s.outcome = finished && holds ? program_outcome::optimal : program_outcome::stalled;
+  return s;
+}
+
+/// The power of two by which the largest of some numbers becomes one to two; 1 of zeros.
+template <class F>
+F towards_one(const F& largest) {
+  if constexpr (std::is_floating_point_v<F>)
+    return largest > 0 ? std::ldexp(F(1), -std::ilogb(largest)) : F(1);
+  else
+    return F(1);
+}
+
+/// The same in floating point, of a programme whose rows, columns, limits and objective are brought to a size first, exactly:
+/// rᵢ aᵢⱼ cⱼ, rᵢ bᵢ/β, o cⱼ;  x = β c x′, multipliers y = r y′/o.
+template <class F>
+program_solution<F> simplex_of(const linear_program<F>& program) {
+  if constexpr (!std::is_floating_point_v<F>) {
+    return pivot_to_optimum(program);
+  } else {
+    const auto look = [](const std::vector<F>& v, const char* name) {
+      F largest = F(0);
+      for (std::size_t k = 0; k < v.size(); ++k) {
+        if (!is_finite(static_cast<double>(v[k])))
+          throw domain_error(name, static_cast<std::int64_t>(k), "is not a finite number");
+        largest = (std::max)(largest, magnitude(v[k]));
+      }
+      return largest;
+    };
+    look(program.coefficients, "coefficients");
+    look(program.limits, "limits");
+    look(program.objective, "objective");
+    linear_program<F> p = program;
+    const std::int64_t n = p.variables, m = p.rows();
+    std::vector<F> r(static_cast<std::size_t>(m), F(1)), c(static_cast<std::size_t>(n), F(1));
+    for (std::int64_t i = 0; i < m; ++i) {
+      F largest = F(0);
+      for (std::int64_t j = 0; j < n; ++j) largest = (std::max)(largest, magnitude(p(i, j)));
+      F& scale = r[static_cast<std::size_t>(i)];
+      scale = towards_one(largest);
+      for (std::int64_t j = 0; j < n; ++j) p(i, j) *= scale;
+      p.limits[static_cast<std::size_t>(i)] *= scale;
+    }
+    for (std::int64_t j = 0; j < n; ++j) {
+      F largest = F(0);
+      for (std::int64_t i = 0; i < m; ++i) largest = (std::max)(largest, magnitude(p(i, j)));
+      F& scale = c[static_cast<std::size_t>(j)];
+      scale = towards_one(largest);
+      for (std::int64_t i = 0; i < m; ++i) p(i, j) *= scale;
+      p.objective[static_cast<std::size_t>(j)] *= scale;
+    }
+    const F shrink = towards_one(look(p.limits, "limits")), o = towards_one(look(p.objective, "objective"));
+    for (F& b : p.limits) b *= shrink;
+    for (F& x : p.objective) x *= o;
+    program_solution<F> s = pivot_to_optimum(p);
+    for (std::int64_t j = 0; j < n; ++j) s.x[static_cast<std::size_t>(j)] *= c[static_cast<std::size_t>(j)] / shrink;
+    for (std::int64_t i = 0; i < m; ++i)
+      s.multipliers[static_cast<std::size_t>(i)] *= r[static_cast<std::size_t>(i)] / o;
+    s.primal_error = s.dual_error = F(0);
+    if (s.outcome == program_outcome::optimal || s.outcome == program_outcome::stalled) certify(program, s);
+    return s;
+  }
+}
+
+}  // namespace detail::inline ZERMELO_ISA
+
+inline namespace ZERMELO_ISA {
+
+/// Solves a linear programme by the simplex method, in two phases where zero is not feasible.
+///
+/// The largest coefficient enters; while pivots gain nothing, Bland's rule takes over, so that degenerate programmes end. In
+/// floating point rows and columns are scaled by powers of two, the certificate is computed from the programme itself, and an
+/// optimum whose errors exceed 1e-8 at that scale is `stalled` (doubles are tried again with eleven bits more before that); in
+/// exact arithmetic all three errors are zero.
+/// Errors: domain_error for a number that is not finite.
+/// Cost: m·n a pivot, m + n of them as a rule; equalities count twice as rows, free variables as columns.
+template <ordered_field F>
+program_solution<F> solve_linear_program(const linear_program<F>& program) {
+  program_solution<F> s = detail::simplex_of(program);
+  if constexpr (std::is_same_v<F, double>) {
+    if (s.outcome != program_outcome::stalled) return s;
+    const auto widened = [](const std::vector<double>& v) { return std::vector<long double>(v.begin(), v.end()); };
+    linear_program<long double> wide(program.variables);
+    wide.objective = widened(program.objective);
+    wide.coefficients = widened(program.coefficients);
+    wide.limits = widened(program.limits);
+    wide.relations = program.relations;
+    wide.free = program.free;
+    const auto w = detail::simplex_of(wide);
+    program_solution<double> again{.outcome = w.outcome, .x = {}, .multipliers = {}, .pivots = s.pivots + w.pivots};
+    for (const long double x : w.x) again.x.push_back(static_cast<double>(x));
+    for (const long double y : w.multipliers) again.multipliers.push_back(static_cast<double>(y));
+    if (w.outcome == program_outcome::optimal || w.outcome == program_outcome::stalled) detail::certify(program, again);
+    return again;
+  }
   return s;
 }
 
