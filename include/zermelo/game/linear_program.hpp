@@ -306,7 +306,7 @@ program_solution<F> pivot_to_optimum(const linear_program<F>& program) {
       if (fine < magnitude(x)) fine = magnitude(x);
     for (const F& y : s.multipliers)
       if (fine < magnitude(y)) fine = magnitude(y);
-    fine *= F(1e-8);
+    fine *= std::is_same_v<F, double> ? F(1e-10) : F(1e-8);  // doubles have a second try
   }
   const bool holds = !(fine < s.primal_error) && !(fine < s.dual_error) && !(fine < s.gap);
   s.outcome = finished && holds ? program_outcome::optimal : program_outcome::stalled;
@@ -381,8 +381,8 @@ inline namespace ZERMELO_ISA {
 ///
 /// The largest coefficient enters; while pivots gain nothing, Bland's rule takes over, so that degenerate programmes end. In
 /// floating point rows and columns are scaled by powers of two, the certificate is computed from the programme itself, and an
-/// optimum whose errors exceed 1e-8 at that scale is `stalled` (doubles are tried again with eleven bits more before that); in
-/// exact arithmetic all three errors are zero.
+/// optimum whose errors exceed 1e-8 at that scale is `stalled`. Doubles are tried again with eleven bits more where errors exceed
+/// 1e-10. In exact arithmetic all three errors are zero.
 /// Errors: domain_error for a number that is not finite.
 /// Cost: m·n a pivot, m + n of them as a rule; equalities count twice as rows, free variables as columns.
 template <ordered_field F>
