@@ -3,12 +3,16 @@
 #include <cmath>
 
 #include "reliability/kernels.hpp"
+#include "zermelo/game/general_preference_operator.hpp"
+#include "zermelo/game/pair_regression.hpp"
+#include "zermelo/game/sampled_gradient.hpp"
 #include "zermelo/preference/general_preference.hpp"
 
 namespace {
 
 using namespace registry;
 namespace zp = zermelo::preference;
+namespace zg = zermelo::game;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double unit = std::numeric_limits<double>::epsilon();
@@ -157,6 +161,87 @@ const registration fitted([] {
       return all;
     });
   };
+  return f;
+}());
+
+// Games --------------------------------------------------------------------------------------------------------------
+
+/// Win rates against a policy of the game that `make` makes of random embeddings.
+template <class Make>
+function win_rates(std::string name, argument in, std::vector<parameter> parameters, double low, double tolerance,
+                   Make make) {
+  function f{.name = std::move(name),
+             .is = trait::batch_coupled,
+             .arguments = {std::move(in)},
+             .parameters = std::move(parameters),
+             .sample =
+                 [low](std::uint64_t seed, std::size_t n) {  // the work is n²
+                   return columns{uniforms(seed, 0, (std::min)(n, std::size_t{700}), low, 1)};
+                 },
+             .tolerance = tolerance};
+  f.call = [make](const policy& p, const columns& x, const values& parameters_) {
+    const auto n = static_cast<std::int64_t>(x[0].size());
+    const values embedding = uniforms(67, 0, 4 * x[0].size(), -1, 1);
+    values out(x[0].size());
+    const auto game = make(zm::matrix_view(embedding.data(), n, 4), parameters_);
+    with(p, [&](const auto& how) { game.win_rate(how, x[0], out); });
+    return out;
+  };
+  f.sizes = [](const columns& x, const values&) {
+    double size = 0;
+    for (const double v : x[0]) size += std::abs(v);
+    return values(x[0].size(), size);
+  };
+  return f;
+}
+
+const registration probabilities(win_rates("win rates of general preferences", {.name = "policy", .finite = true},
+                                           {{"temperature", 0.5, 0.6}}, -1, 64 * unit,
+                                           [](const auto& embedding, const values& p) {
+                                             return zg::general_preference_game(embedding, zp::unit_scales,
+                                                                                {.temperature = p[0]});
+                                           }));
+
+const registration verdicts(win_rates("verdicts of a judge", {.name = "policy", .least = 0, .finite = true},
+                                      {{"samples", 8, 9, true}, {"seed", 1, 2, true}, {"round", 0, 1, true}}, 0, 0,
+                                      [](const auto& embedding, const values& p) {
+                                        return zg::judge_of(zg::general_preference_game(embedding),
+                                                            {.samples = static_cast<std::int64_t>(p[0]),
+                                                             .seed = static_cast<std::uint64_t>(p[1]),
+                                                             .round = static_cast<std::uint64_t>(p[2])});
+                                      }));
+
+const registration responses([] {
+  function f{.name = "response_regression",
+             .arguments = {{.name = "log_policy"}, {.name = "log_previous"}, {.name = "payoff"}},
+             .parameters = {{"step", 0.5, 0.6}, {"offset", 0.5, 0.25}, {"log_normaliser", 0.1, 0.2}},
+             .sample = [](std::uint64_t seed, std::size_t n) { return moderate(3, seed, n); },
+             .tolerance = 64 * unit};
+  f.call = [](const policy& p, const columns& x, const values& parameters) {
+    return with(p, [&](const auto& how) {
+      return values{
+          zg::response_regression(how, x[0], x[1], x[2], zm::discard, zm::discard,
+                                  {.step = parameters[0], .offset = parameters[1], .log_normaliser = parameters[2]})};
+    });
+  };
+  return f;
+}());
+
+const registration advantages([] {
+  function f{.name = "preference_advantages",
+             .is = trait::batch_coupled,
+             .arguments = {{.name = "preferences"}, {.name = "log_policy"}, {.name = "log_reference"}},
+             .parameters = {{"kl_weight", 0.1, 0.2}, {"baseline", 0.5, 0.25}},
+             .sample = [](std::uint64_t seed, std::size_t n) { return moderate(3, seed, n); },
+             .tolerance = 8 * unit};
+  f.call = [](const policy& p, const columns& x, const values& parameters) {
+    values out(x[0].size());
+    with(p, [&](const auto& how) {
+      zg::preference_advantages(how, x[0], x[1], x[2], out, {.kl_weight = parameters[0], .baseline = parameters[1]});
+    });
+    return out;
+  };
+  f.sizes = [](const columns& x, const values&) { return values(x[0].size(), 20.0); };
   return f;
 }());
 
