@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "reliability/registry.hpp"
+#include "zermelo/core/primitives/gather.hpp"
 #include "zermelo/core/primitives/matmul.hpp"
 #include "zermelo/core/primitives/row_reduce.hpp"
 #include "zermelo/core/primitives/scan.hpp"
@@ -157,6 +158,78 @@ const registration multiplied([] {
     return y;
   };
   f.sizes = [](const columns& x, const values&) { return values{absolute_products(x)}; };
+  return f;
+}());
+
+const registration segment_prefixes([] {
+  auto f = weighted_function("segment_scan", trait::batch_coupled);
+  f.call = [](const policy& p, const columns& x, const values&) {
+    values out(x[0].size());
+    with(p, [&](const auto& how) {
+      zm::segment_scan(how, product_sum{}, zm::inputs(zm::named("x", x[0]), zm::named("weights", x[1])),
+                       sevens(x[0].size()), zm::outputs(out), {.reverse = true});
+    });
+    return out;
+  };
+  f.sizes = [](const columns& x, const values&) { return values(x[0].size(), 7 * 64.0); };
+  return f;
+}());
+
+/// The logarithms of a softmax, and what it is itself.
+const registration softmaxes([] {
+  function f{.name = "softmax_rows and log_softmax_rows",
+             .is = trait::batch_coupled,
+             .arguments = {{.name = "x", .below_infinity = true}},
+             .sample = [](std::uint64_t seed, std::size_t n) { return moderate(1, seed, n + 1); },  // one may be −∞
+             .tolerance = 8 * unit};
+  f.call = [](const policy& p, const columns& x, const values&) {
+    const auto n = static_cast<std::int64_t>(x[0].size());
+    values out(2 * x[0].size());
+    const auto row = zm::matrix_view(x[0].data(), 1, n);
+    const auto probabilities = zm::matrix_view(out.data(), 1, n), logarithms = zm::matrix_view(out.data() + n, 1, n);
+    with(p, [&](const auto& how) {
+      zm::softmax_rows(how, row, probabilities);
+      zm::log_softmax_rows(how, row, logarithms);
+    });
+    return out;
+  };
+  f.sizes = [](const columns& x, const values&) { return values(2 * x[0].size(), 32.0); };
+  return f;
+}());
+
+const registration products([] {
+  auto f = weighted_function("matmul", trait::separable);
+  f.arguments = {{.name = "a"}, {.name = "b"}};
+  f.call = [](const policy& p, const columns& x, const values&) {
+    values c(1);
+    const auto row = zm::matrix_view(x[0].data(), 1, static_cast<std::int64_t>(x[0].size()));
+    const auto column = zm::matrix_view(x[1].data(), static_cast<std::int64_t>(x[1].size()), 1);
+    with(p, [&](const auto& how) { zm::matmul(how, row, column, zm::matrix_view(c.data(), 1, 1)); });
+    return c;
+  };
+  f.sizes = [](const columns& x, const values&) { return values{absolute_products(x)}; };
+  return f;
+}());
+
+/// Positions among six numbers, to read from and to add to.
+const registration moved([] {
+  function f{.name = "gather and scatter_add", .is = trait::batch_coupled, .arguments = {{"index", content::ids}}};
+  f.sample = [](std::uint64_t seed, std::size_t n) {
+    columns x(1, values(n));
+    for (std::size_t k = 0; k < n; ++k) x[0][k] = static_cast<double>(zm::index_below(zm::random_bits(seed, 0, k), 6));
+    return x;
+  };
+  f.call = [](const policy& p, const columns& x, const values&) {
+    const std::vector<std::int64_t> index(x[0].begin(), x[0].end());
+    const values source{0.1, 0.2, 0.3, 0.4, 0.5, 0.6};
+    values read(index.size()), added(6);
+    with(p, [&](const auto& how) {
+      zm::gather(how, source, index, read);
+      zm::scatter_add(how, read, index, added);
+    });
+    read.insert(read.end(), added.begin(), added.end());
+    return read;
+  };
   return f;
 }());
 
