@@ -123,7 +123,13 @@ template <class B, class R, class Q>
     const double z = f(static_cast<double>(base.view.element(k)), static_cast<double>(reference.view.element(k)),
                        static_cast<double>(payoff.view.element(k)));
     if (is_nan(z)) throw domain_error(payoff.name, offset + k, "+inf meets -inf");
-    if (z == infinity<double>()) throw domain_error(base.name, offset + k, "+inf is no log-probability");
+    if (z != infinity<double>()) continue;
+    const auto infinite = [&](const auto& c) { return !is_finite(static_cast<double>(c.view.element(k))); };
+    if (f.reference_weight < 1 && infinite(base))
+      throw domain_error(base.name, offset + k, "+inf is no log-probability");
+    if (f.reference_weight > 0 && infinite(reference))
+      throw domain_error(reference.name, offset + k, "+inf is no log-probability");
+    throw domain_error(payoff.name, offset + k, "is too large: the policy would be undefined");
   }
   throw domain_error(base.name, offset, "no item is left that base and reference both allow");
 }

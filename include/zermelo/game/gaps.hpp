@@ -61,7 +61,7 @@ void require_policy(const char* name, const View& p, std::int64_t n, bool full_s
   double sum = 0;
   for (std::int64_t i = 0; i < n; ++i) {
     const double x = static_cast<double>(p.element(i));
-    if (is_nan(x)) throw domain_error(name, i, "is not a number");
+    if (!is_finite(x)) throw domain_error(name, i, "is not a finite number");
     if (x < 0) throw domain_error(name, i, text(x) + " is no probability");
     if (full_support && x == 0)
       throw domain_error(name, i, "is zero: the divergence from it would be infinite; a reference needs full support");

@@ -88,14 +88,14 @@ inline namespace ZERMELO_ISA {
 ///
 /// Averages are over strategies as they were used: before the update of a round when both move at once; when they alternate,
 /// the row player's new strategy, to which the column player then responds.
-/// Errors: shape_error; domain_error with the position of a NaN.   Cost: two products a round.
+/// Errors: shape_error; domain_error with the position of what is not finite.   Cost: two products a round.
 template <host_policy P, tensor M>
 auto play_matrix(P&& policy, const M& matrix, const matrix_play_parameters& parameters = {}) {
   parameters.require_valid();
   const auto m = view(matrix);
   using T = typename std::remove_const_t<decltype(m)>::value_type;
   if (m.size() == 0) throw shape_error("matrix", "no rows or no columns");
-  detail::refuse_nan(m, "matrix");
+  detail::require_finite(m, "matrix");
   detail::regret_player<T> x(m.shape[0]), y(m.shape[1]);
   const auto pay_rows = [&] { matvec(policy, m, y.strategy, x.payoff); };
   const auto pay_columns = [&] { matvec(policy, transposed(m), x.strategy, y.payoff, -1); };

@@ -133,9 +133,9 @@ ZERMELO_INLINE void multiply(P&& policy, const A& a, const X& x, Y&& y) {
 }
 
 template <class View>
-void refuse_nan(const View& x, const char* name) {
+void require_finite(const View& x, const char* name) {
   for (std::int64_t k = 0; k < x.size(); ++k)
-    if (is_nan(x.element(k))) throw domain_error(name, k, "is not a number");
+    if (!is_finite(x.element(k))) throw domain_error(name, k, "is not a finite number");
 }
 
 /// Rows of a tile of operators that compute their entries.
@@ -180,9 +180,9 @@ void computed_win_rate(P&& policy, const F& f, const X& x, const W& p, const Y& 
                                                  : computed_row<V, false>(f, from, weight, i));
   });
   for (std::int64_t i = 0; i < n; ++i)
-    if (is_nan(out.element(i))) {
-      refuse_nan(x, "strengths");
-      refuse_nan(p, "policy");
+    if (!is_finite(out.element(i))) {
+      require_finite(x, "strengths");
+      require_finite(p, "policy");
     }
 }
 
@@ -279,7 +279,7 @@ void empirical_win_rate(P&& policy, const empirical_preferences& o, const X& p, 
   require_extent("win_rate", out.size(), n, "elements");
   double mass = 0;
   for (std::int64_t j = 0; j < n; ++j) mass += static_cast<double>(p.element(j));
-  if (is_nan(mass)) refuse_nan(p, "policy");
+  if (!is_finite(mass)) require_finite(p, "policy");
   constexpr std::int64_t rows = 64;
   for_each_tile(policy, (n + rows - 1) / rows, [&](std::int64_t t) {
     for (std::int64_t i = t * rows; i < (std::min)(n, (t + 1) * rows); ++i) {
