@@ -7,6 +7,7 @@
 #include <zermelo/alignment/aot.hpp>
 #include <zermelo/core/execution/threads.hpp>
 #include <zermelo/core/random.hpp>
+#include <zermelo/core/response_loss.hpp>
 
 #include "catch.hpp"
 #include "thrown.hpp"
@@ -119,6 +120,14 @@ TEST_CASE("ties are broken by position, and every policy gives the same gradient
   x.run(zm::simd{}, false, {}), y.run(pool, false, {}), z.run(zm::serial{}, false, {});
   CHECK(x.for_chosen == y.for_chosen);
   CHECK(x.for_rejected == z.for_rejected);
+}
+
+TEST_CASE("a response that the policy never writes has the limit of its loss") {
+  batch b(30);
+  b.rejected[7] = -std::numeric_limits<double>::infinity();
+  CHECK(b.run(zm::simd{}, true, {}).loss < 30 * 30);
+  CHECK(b.losses[29] == 0);
+  CHECK(b.for_chosen[7] == 0);
 }
 
 TEST_CASE("what transport cannot take is refused by tensor and position") {

@@ -10,10 +10,10 @@
 #include "../core/config.hpp"
 #include "../core/error.hpp"
 #include "../core/execution/policy.hpp"
+#include "../core/loss_options.hpp"
 #include "../core/primitives/gather.hpp"
 #include "../core/primitives/map_reduce.hpp"
 #include "../core/primitives/sort.hpp"
-#include "../core/response_loss.hpp"
 #include "../core/tensor.hpp"
 #include "../core/value.hpp"
 #include "dpo.hpp"
@@ -49,18 +49,50 @@ struct difference {
   template <class V>
   ZERMELO_FN result<V> operator()(V x, V y) const {
     const V d = x - y;
-    return {bundle<V>(d), {}, is_nan(d) || (max)(x, y) == zermelo::detail::infinity<V>()};
+    return {bundle<V>(d), {}, is_nan(d) || zermelo::detail::is_plus_infinity((max)(x, y))};
   }
   domain_error explain(std::int64_t k, double x, double y) const {
-    if (x == zermelo::detail::infinity<double>()) return {first, k, "is a log-probability of +∞"};
-    if (y == zermelo::detail::infinity<double>()) return {second, k, "is a log-probability of +∞"};
+    if (zermelo::detail::is_plus_infinity(x)) return {first, k, "is a log-probability of +∞"};
+    if (zermelo::detail::is_plus_infinity(y)) return {second, k, "is a log-probability of +∞"};
     return {first, k, "the difference from " + std::string(second) + " is one of equal infinities, which is undefined"};
+  }
+};
+
+/// The loss of one quantile, of which the margins of policy and reference may be infinite.
+template <class Kernel>
+struct quantile {
+  Kernel kernel;
+
+  template <class V>
+  struct result {
+    bundle<V, V> elements;
+    bundle<total<V>> statistics;
+    mask_t<V> fault;
+  };
+  template <class V>
+  ZERMELO_FN result<V> operator()(V x, V y) const {
+    const V margin = x - y;
+    const auto loss = kernel(margin);
+    return {bundle<V, V>(loss.value, loss.slope), bundle<total<V>>(total<V>(loss.value)), is_nan(margin)};
+  }
+  domain_error explain(std::int64_t k, double, double) const {
+    return {"quantile", k, "the margin is a difference of equal infinities, which is undefined"};
   }
 };
 
 }  // namespace transport
 
 namespace transport::inline ZERMELO_ISA {
+
+/// Losses and slopes of sorted columns.
+template <class T, class P, class Kernel, class L>
+batch_coupled_sums compare(P&& policy, const Kernel& kernel, const std::vector<T>& x, const std::vector<T>& y,
+                           L&& losses, std::vector<T>& slope) {
+  slope.resize(x.size());
+  named to("losses", losses);
+  const auto s = map_reduce(policy, quantile<Kernel>{kernel}, inputs(x, y), outputs(to, slope));
+  return {get<0>(s).value, static_cast<std::int64_t>(x.size())};
+}
 
 template <class T, class P, class X, class Y>
 std::vector<T> differences(P&& policy, const char* first, const X& x, const char* second, const Y& y) {
@@ -95,6 +127,22 @@ void scatter_slopes(const std::vector<T>& slope, const std::vector<std::int64_t>
   }
 }
 
+template <class X>
+void require_length(const char* name, const X& x, std::int64_t n) {
+  if (view(x).size() != n)
+    throw shape_error(name,
+                      std::to_string(view(x).size()) + " elements, expected as many as chosen, " + std::to_string(n));
+}
+
+/// Four columns of one length.
+template <class C, class R, class RC, class RR>
+void require_columns(const C& chosen, const R& rejected, const RC& reference_chosen, const RR& reference_rejected) {
+  const std::int64_t n = view(chosen).size();
+  require_length("rejected", rejected, n);
+  require_length("reference_chosen", reference_chosen, n);
+  require_length("reference_rejected", reference_rejected, n);
+}
+
 template <class... X>
 using arithmetic = std::conditional_t<(std::is_same_v<element_t<const X&>, double> || ...), double, float>;
 
@@ -115,19 +163,17 @@ batch_coupled_sums aot_paired(P&& policy, const Kernel& kernel, const C& chosen,
                               GR&& grad_rejected) {
   using T = transport::arithmetic<C, R, RC, RR>;
   kernel.require_valid();
+  transport::require_columns(chosen, rejected, reference_chosen, reference_rejected);
   auto u = transport::differences<T>(policy, "chosen", chosen, "rejected", rejected);
   auto v =
       transport::differences<T>(policy, "reference_chosen", reference_chosen, "reference_rejected", reference_rejected);
-  if (v.size() != u.size())
-    throw shape_error("reference_chosen",
-                      std::to_string(v.size()) + " elements, expected as many as chosen, " + std::to_string(u.size()));
   const auto from = transport::sorted_with_positions(policy, u);
   sort(policy, v);
-  std::vector<T> slope(u.size());
-  const response_sums sums = response_loss(policy, kernel, u, v, losses, slope);
+  std::vector<T> slope;
+  const batch_coupled_sums sums = transport::compare(policy, kernel, u, v, losses, slope);
   transport::scatter_slopes(slope, from, 1, grad_chosen);
   transport::scatter_slopes(slope, from, -1, grad_rejected);
-  return {sums.loss, sums.responses};
+  return sums;
 }
 
 /// The same without pairs:  ℓ₍ₖ₎ = ℓ(a₍ₖ₎ − b₍ₖ₎),  a and b the log-ratios of as many chosen as rejected responses, each sorted
@@ -138,18 +184,16 @@ batch_coupled_sums aot_unpaired(P&& policy, const Kernel& kernel, const C& chose
                                 GR&& grad_rejected) {
   using T = transport::arithmetic<C, R, RC, RR>;
   kernel.require_valid();
+  transport::require_columns(chosen, rejected, reference_chosen, reference_rejected);
   auto a = transport::differences<T>(policy, "chosen", chosen, "reference_chosen", reference_chosen);
   auto b = transport::differences<T>(policy, "rejected", rejected, "reference_rejected", reference_rejected);
-  if (b.size() != a.size())
-    throw shape_error("rejected",
-                      std::to_string(b.size()) + " elements, expected as many as chosen, " + std::to_string(a.size()));
   const auto from_chosen = transport::sorted_with_positions(policy, a);
   const auto from_rejected = transport::sorted_with_positions(policy, b);
-  std::vector<T> slope(a.size());
-  const response_sums sums = response_loss(policy, kernel, a, b, losses, slope);
+  std::vector<T> slope;
+  const batch_coupled_sums sums = transport::compare(policy, kernel, a, b, losses, slope);
   transport::scatter_slopes(slope, from_chosen, 1, grad_chosen);
   transport::scatter_slopes(slope, from_rejected, -1, grad_rejected);
-  return {sums.loss, sums.responses};
+  return sums;
 }
 
 template <class Kernel, tensor C, tensor R, tensor RC, tensor RR, class L, class GC, class GR>

@@ -28,6 +28,7 @@ struct ranking_parameters {
 /// Counts of ranking_accuracy. They merge.
 struct ranking_counts {
   std::int64_t pairs = 0, correct = 0, correct_by_length = 0, ideally_correct = 0;
+  double loss = 0;  ///< Σ DPO losses
 
   ZERMELO_INLINE double accuracy() const { return share(correct); }
   ZERMELO_INLINE double accuracy_by_length() const { return share(correct_by_length); }
@@ -37,7 +38,7 @@ struct ranking_counts {
 
   ZERMELO_INLINE friend ranking_counts merge(const ranking_counts& a, const ranking_counts& b) {
     return {a.pairs + b.pairs, a.correct + b.correct, a.correct_by_length + b.correct_by_length,
-            a.ideally_correct + b.ideally_correct};
+            a.ideally_correct + b.ideally_correct, a.loss + b.loss};
   }
 
  private:
@@ -54,7 +55,7 @@ struct ranked_pair {
   template <class V>
   struct result {
     bundle<V, V, V, V, V, V, V> elements;
-    bundle<total<V>, total<V>, total<V>, total<V>> statistics;
+    bundle<total<V>, total<V>, total<V>, total<V>, total<V>> statistics;
     mask_t<V> fault;
   };
 
@@ -65,21 +66,22 @@ struct ranked_pair {
     const V beta = V(with.beta);
     const V correct = ahead(gap), by_length = ahead(chosen / chosen_length - rejected / rejected_length);
     const V ideal = reference_gap + (log(share) - log1p(-share)) / beta;
+    const V loss = softplus(-beta * ((chosen - reference_chosen) - (rejected - reference_rejected)));
     const V ideally = select(ideal > V(0), V(1), V(0));
-    return {{correct, by_length, ideal, ideally, -reference_gap, softplus(beta * reference_gap),
-             softplus(-beta * ((chosen - reference_chosen) - (rejected - reference_rejected)))},
-            {total<V>(V(1)), total<V>(correct), total<V>(by_length), total<V>(ideally)},
+    return {{correct, by_length, ideal, ideally, -reference_gap, softplus(beta * reference_gap), loss},
+            {total<V>(V(1)), total<V>(correct), total<V>(by_length), total<V>(ideally), total<V>(loss)},
             is_nan(gap) || is_nan(reference_gap) || is_nan(ideal) || !(share >= V(0) && share <= V(1)) ||
-                !(chosen_length > V(0)) || !(rejected_length > V(0))};
+                !(chosen_length > V(0)) || !(rejected_length > V(0)) || !is_finite(chosen_length) ||
+                !is_finite(rejected_length)};
   }
 
   domain_error explain(std::int64_t k, double chosen, double rejected, double, double, double chosen_length,
                        double rejected_length, double share) const {
     if (!(share >= 0 && share <= 1))
       return {"preference", k, zermelo::detail::text(share) + ", expected a probability"};
-    if (!(chosen_length > 0))
+    if (!(chosen_length > 0) || !is_finite(chosen_length))
       return {"chosen_lengths", k, zermelo::detail::text(chosen_length) + ", expected a positive length"};
-    if (!(rejected_length > 0))
+    if (!(rejected_length > 0) || !is_finite(rejected_length))
       return {"rejected_lengths", k, zermelo::detail::text(rejected_length) + ", expected a positive length"};
     return {is_nan(chosen - rejected) ? "chosen" : "reference_chosen", k,
             "the difference from the rejected is one of equal infinities, which is undefined"};
@@ -126,7 +128,8 @@ ranking_counts ranking_accuracy(P&& policy, const C& chosen, const R& rejected, 
       policy, ranked_pair{with}, inputs(a, b, c, d, e, f, g),
       outputs(correct, correct_by_length, ideal_log_ratio, ideal_correct, difficulty, loss_threshold, losses));
   const auto count = [](double x) { return static_cast<std::int64_t>(x); };
-  return {count(get<0>(s).value), count(get<1>(s).value), count(get<2>(s).value), count(get<3>(s).value)};
+  return {count(get<0>(s).value), count(get<1>(s).value), count(get<2>(s).value), count(get<3>(s).value),
+          get<4>(s).value};
 }
 
 }  // namespace ZERMELO_ISA

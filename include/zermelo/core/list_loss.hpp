@@ -206,7 +206,7 @@ struct list_columns {
       };
       const auto bounded = [&]<class C>(const C& c) {
         if constexpr (is_column<C>)
-          if (static_cast<double>(c.view.element(k)) == infinity<double>())
+          if (is_plus_infinity(static_cast<double>(c.view.element(k))))
             throw domain_error(c.name, k, "a log-probability is +∞");
       };
       check(policy), check(reference), check(labels), check(lengths);
@@ -257,10 +257,10 @@ ZERMELO_INLINE bool group_of_lists(const Kernel& kernel, const Columns& c, std::
   };
   for (std::int64_t k = 0; k < size; ++k) {
     const V p = read(c.policy, k);
-    bad = bad || p == infinity<V>();
+    bad = bad || is_plus_infinity(p);
     if constexpr (is_column<decltype(c.reference)>) {
       const V r = read(c.reference, k);
-      bad = bad || r == infinity<V>();
+      bad = bad || is_plus_infinity(r);
       ratio[k] = p - r;
     } else {
       ratio[k] = p;

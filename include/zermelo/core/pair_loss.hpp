@@ -246,7 +246,7 @@ struct pair_kernel {
     const V value = Weighted ? weighted(weight, loss.value) : loss.value;
     mask_t<V> suspect = refused<true>(kernel, pair, loss.value, x[alongside_at + K]...);
     mask_t<V> fault =
-        refused<false>(kernel, pair, loss.value, x[alongside_at + K]...) || greatest(given) == infinity<V>();
+        refused<false>(kernel, pair, loss.value, x[alongside_at + K]...) || is_plus_infinity(greatest(given));
     if constexpr (Weighted) {
       const mask_t<V> bad = weight < V(0) || !is_finite(weight);
       suspect = suspect || bad, fault = fault || bad;
@@ -279,7 +279,9 @@ struct pair_kernel {
       return {"chosen_lengths", k, text(given.chosen_length) + ", expected a positive length"};
     if (!(given.rejected_length > 0 && is_finite(given.rejected_length)))
       return {"rejected_lengths", k, text(given.rejected_length) + ", expected a positive length"};
-    if (greatest(given) == infinity<double>()) return {"chosen", k, "a log-probability of this pair is +∞"};
+    const char* const names[] = {"chosen", "rejected", "reference_chosen", "reference_rejected"};
+    for (std::size_t j = 0; j < weight_at; ++j)
+      if (is_plus_infinity(x[j])) return {names[j], k, "a log-probability of this pair is +∞"};
     if (is_nan(given.chosen_ratio))
       return {"chosen", k, "the log-ratio is a difference of equal infinities, which is undefined"};
     if (is_nan(given.rejected_ratio))

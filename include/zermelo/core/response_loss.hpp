@@ -101,7 +101,7 @@ struct response_kernel {
     const auto loss = plain_result(result);
     const V weight = Weighted ? x[Weighted ? weight_at : 0] : V(1);
     const V value = Weighted ? weighted(weight, loss.value) : loss.value;
-    mask_t<V> fault = refused(ratio, x[alongside_at + K]...) || is_nan(loss.value) || greatest(x) == infinity<V>();
+    mask_t<V> fault = refused(ratio, x[alongside_at + K]...) || is_nan(loss.value) || is_plus_infinity(greatest(x));
     if constexpr (Weighted) fault = fault || weight < V(0) || !is_finite(weight);
     const bundle<V, V> usual(value, Weighted ? weighted(weight, loss.slope) : loss.slope);
     const bundle<total<V>, total<V>, total<V>> statistics{total<V>(value), total<V>(weight), total<V>(V(1))};
@@ -118,7 +118,9 @@ struct response_kernel {
     if constexpr (Weighted)
       if (!(x[weight_at] >= 0 && is_finite(x[weight_at])))
         return {"weights", k, text(x[weight_at]) + ", expected a finite number, zero or more"};
-    if (greatest(x) == infinity<double>()) return {"policy", k, "a log-probability of this response is +∞"};
+    for (std::size_t j = 0; j < weight_at; ++j)
+      if (is_plus_infinity(x[j]))
+        return {j == 0 ? "policy" : "reference", k, "a log-probability of this response is +∞"};
     const double ratio = ratio_of(x);
     if (is_nan(ratio)) return {"policy", k, "the log-ratio is a difference of equal infinities, which is undefined"};
     if constexpr (requires { kernel.refusal(k, x[alongside_at + K]...); })
