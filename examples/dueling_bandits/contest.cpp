@@ -7,6 +7,7 @@
 #include <zermelo/bandit/apohf.hpp>
 #include <zermelo/bandit/beat_the_mean.hpp>
 #include <zermelo/bandit/contextual_dueling.hpp>
+#include <zermelo/bandit/copeland_confidence_bound.hpp>
 #include <zermelo/bandit/double_thompson.hpp>
 #include <zermelo/bandit/interleaved_filter.hpp>
 #include <zermelo/bandit/rmed.hpp>
@@ -47,6 +48,7 @@ void enter_all(arena& a) {
   a.enter("interleaved filter", [=](auto) { return interleaved_filter(n, horizon); });
   a.enter("RUCB", [=](auto) { return rucb(n); });
   a.enter("relative confidence sampling", [=](auto) { return relative_confidence_sampling(n); });
+  a.enter("Copeland confidence bound", [=](auto) { return copeland_confidence_bound(n); });
   a.enter("RMED1", [=](auto) { return rmed(n); });
   a.enter("RMED2", [=](auto) { return rmed(n, {.variant = rmed_variant::two}); });
   a.enter("double Thompson sampling", [=](auto) { return double_thompson(n); });

@@ -23,6 +23,7 @@ look look_of(const std::string& algorithm) {
                                                  {"interleaved filter", {orange, solid}},
                                                  {"RUCB", {blue, solid}},
                                                  {"relative confidence sampling", {sky, solid}},
+                                                 {"Copeland confidence bound", {purple, dashed}},
                                                  {"RMED1", {green, solid}},
                                                  {"RMED2", {green, dashed}},
                                                  {"double Thompson sampling", {vermilion, solid}},
