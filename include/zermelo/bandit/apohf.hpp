@@ -94,12 +94,22 @@ struct apohf_decision {
   std::vector<double> uncertainty = {};  ///< [K] σ
 };
 
-namespace detail::inline ZERMELO_ISA {
+namespace detail {
 
 /// Activations of all layers, one after another, and room for their derivatives.
 struct perceptron_space {
   std::vector<double> activation, derivative;
 };
+
+/// Adam's memory.
+struct adam_space {
+  std::vector<double> gradient, mean, square, reward, pull;
+  perceptron_space pass;
+};
+
+}  // namespace detail
+
+namespace detail::inline ZERMELO_ISA {
 
 inline double forward(const perceptron& net, std::span<const double> x, perceptron_space& space) {
   std::size_t total = 0;
@@ -154,12 +164,6 @@ inline void add_gradient(const perceptron& net, double scale, perceptron_space& 
     slope = below;
   }
 }
-
-/// Adam's memory.
-struct adam_space {
-  std::vector<double> gradient, mean, square, reward, pull;
-  perceptron_space pass;
-};
 
 /// Full-batch Adam on  mean over duels of softplus(−(h_winner − h_loser)) + ½ decay ‖w‖².
 inline void train(perceptron& net, const arm_features& x, std::span<const pair_count> pairs, double decay,

@@ -76,6 +76,16 @@ struct utility_fit {
   zermelo::convergence convergence = {};  ///< residual: ‖gradient‖∞
 };
 
+namespace detail {
+
+/// Reused by every Newton iteration.
+struct newton_space {
+  std::vector<double> gradient, hessian, trial, difference;
+  zermelo::cholesky factor;
+};
+
+}  // namespace detail
+
 namespace detail::inline ZERMELO_ISA {
 
 inline double dot(std::span<const double> a, std::span<const double> b) {
@@ -83,12 +93,6 @@ inline double dot(std::span<const double> a, std::span<const double> b) {
   for (std::size_t k = 0; k < a.size(); ++k) sum += a[k] * b[k];
   return sum;
 }
-
-/// Reused by every Newton iteration.
-struct newton_space {
-  std::vector<double> gradient, hessian, trial, difference;
-  zermelo::cholesky factor;
-};
 
 /// ½λ‖θ‖² + Σ wins·softplus(−θᵀz) + losses·softplus(θᵀz); its gradient and Hessian where they are wanted.
 inline double ridge_likelihood(const arm_features& x, std::span<const pair_count> pairs, double ridge,
