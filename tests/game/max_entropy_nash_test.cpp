@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <vector>
@@ -76,6 +77,19 @@ TEST_CASE("clones share the mass of the item that they copy") {
       }
       CHECK(after.policy[5] == Approx(after.policy[original]).margin(1e-12));
     }
+  }
+}
+
+TEST_CASE("clones in larger games do no harm") {
+  for (const std::int64_t n : {15, 30}) {
+    const auto p = random_preferences(n, 77);
+    const auto before = game::nash_policy(preferences(p));
+    const auto played =
+        static_cast<std::size_t>(std::max_element(before.policy.begin(), before.policy.end()) - before.policy.begin());
+    const auto after = game::max_entropy_nash(preferences(with_clone(p, static_cast<std::size_t>(n), played)));
+    CHECK(after.polished);
+    CHECK(after.policy[played] == Approx(before.policy[played] / 2).margin(1e-9));
+    CHECK(after.policy.back() == Approx(before.policy[played] / 2).margin(1e-9));
   }
 }
 

@@ -12,6 +12,7 @@
 #include "../core/config.hpp"
 #include "../core/error.hpp"
 #include "../core/value.hpp"
+#include "matrix_game.hpp"
 #include "preference_operator.hpp"
 #include "regularized_equilibrium.hpp"
 
@@ -19,7 +20,7 @@
 namespace zermelo::inline v1::game {
 
 struct max_entropy_parameters {
-  double kl_weight = 1e-4;  ///< of the regularised equilibrium from which the supports are read, times the range of P
+  double kl_weight = 1e-4;  ///< the first τ from which the supports are read, times the range of P
   double accepted = 1e-13;  ///< exploitability up to which the polished policy is taken
 
   ZERMELO_INLINE void require_valid() const {
@@ -95,10 +96,11 @@ inline namespace ZERMELO_ISA {
 ///
 ///   maximise −Σ p log p   subject to  A p ≤ 0,  Σp = 1,  p ≥ 0,    A = P − ½
 ///
-/// It is the limit of regularised equilibria with a uniform reference as τ → 0. That equilibrium is found at two small τ: a
-/// probability that stays is in the support, one that falls with τ marks a constraint that binds, others vanish faster; then
-/// the entropy is maximised on the support by Newton's method.
-/// Errors: as regularized_equilibrium.   Cost: that of two regularised equilibria.   Source: Balduzzi et al. 2018.
+/// A Nash policy that is unique is found by nash_policy. Else the answer is the limit of regularised equilibria with a uniform
+/// reference as τ → 0. That equilibrium is found at two small τ: a probability that stays is in the support, one that falls
+/// with τ marks a constraint that binds, others vanish faster; then the entropy is maximised on the support by Newton's
+/// method. Where that is no Nash policy, τ was not small enough: it is divided by ten.
+/// Errors: as regularized_equilibrium.   Cost: that of nash_policy, or of a few regularised equilibria.   Source: Balduzzi et al. 2018.
 template <preference_operator O>
 max_entropy_nash_result max_entropy_nash(const O& game, const max_entropy_parameters& parameters = {}) {
   parameters.require_valid();
@@ -114,28 +116,37 @@ max_entropy_nash_result max_entropy_nash(const O& game, const max_entropy_parame
     r.polished = true;
     return r;
   }
-  const double tau = parameters.kl_weight * 2 * range;
-  const auto warm = detail::equilibrium_of(skew, log_mu, 0, {.kl_weight = tau});
-  const auto cold = detail::equilibrium_of(skew, log_mu, 0, {.kl_weight = tau / 2});
-  r.convergence = cold.convergence;
-  std::vector<Eigen::Index> support, tight;
-  detail::dense_vector multipliers(n), p(n);
-  for (Eigen::Index i = 0; i < n; ++i) {
-    const auto k = static_cast<std::size_t>(i);
-    const double fall = warm.log_policy[k] - cold.log_policy[k];  // 0 in the support, log 2 where a constraint binds
-    if (fall < std::log(std::sqrt(2.0))) support.push_back(i);
-    if (fall < std::log(3.0)) tight.push_back(i);
-    p(i) = cold.policy[k];
-    multipliers(i) = cold.policy[k] / (tau / 2);
-  }
-  const detail::dense_vector exact = detail::entropy_projection(skew, support, tight, multipliers);
-  if (detail::exploitability_of(skew, exact) <= parameters.accepted * (std::max)(1.0, 2 * range)) {
-    p = exact;
+  const auto finish = [&](const detail::dense_vector& p) {
+    r.policy = detail::numbers_of(p);
+    r.exploitability = detail::exploitability_of(skew, p);
+    r.entropy = 0;
+    for (const double x : r.policy) r.entropy -= x > 0 ? x * log(x) : 0.0;
+  };
+  const auto exact = nash_policy(game);
+  if (exact.unique && exact.status == status::converged) {
     r.polished = true;
+    finish(Eigen::Map<const detail::dense_vector>(exact.policy.data(), n));
+    return r;
   }
-  r.policy = detail::numbers_of(p);
-  r.exploitability = detail::exploitability_of(skew, p);
-  for (const double x : r.policy) r.entropy -= x > 0 ? x * log(x) : 0.0;
+  for (double tau = parameters.kl_weight * 2 * range; !r.polished && tau > 1e-8 * range; tau /= 10) {
+    const auto warm = detail::equilibrium_of(skew, log_mu, 0, {.kl_weight = tau});
+    const auto cold = detail::equilibrium_of(skew, log_mu, 0, {.kl_weight = tau / 2});
+    r.convergence = cold.convergence;
+    if (r.convergence.status != status::converged && !r.policy.empty()) break;
+    std::vector<Eigen::Index> support, tight;
+    detail::dense_vector multipliers(n), p(n);
+    for (Eigen::Index i = 0; i < n; ++i) {
+      const auto k = static_cast<std::size_t>(i);
+      const double fall = warm.log_policy[k] - cold.log_policy[k];  // 0 in the support, log 2 where a constraint binds
+      if (fall < std::log(std::sqrt(2.0))) support.push_back(i);
+      if (fall < std::log(3.0)) tight.push_back(i);
+      p(i) = cold.policy[k];
+      multipliers(i) = cold.policy[k] / (tau / 2);
+    }
+    const detail::dense_vector projected = detail::entropy_projection(skew, support, tight, multipliers);
+    r.polished = detail::exploitability_of(skew, projected) <= parameters.accepted * (std::max)(1.0, 2 * range);
+    finish(r.polished ? projected : p);
+  }
   return r;
 }
 
