@@ -9,7 +9,9 @@
 #include "thrown.hpp"
 #include "zermelo/core/distributions.hpp"
 #include "zermelo/core/execution/threads.hpp"
+#include "zermelo/game/dynamics.hpp"
 #include "zermelo/game/preference_operator.hpp"
+#include "zermelo/game/solve.hpp"
 
 namespace zm = zermelo;
 namespace zg = zermelo::game;
@@ -141,6 +143,33 @@ TEST_CASE("every prompt of a batch plays the game of its own scales") {
                                                      zm::vector_view(scales.data() + 2 * k, k));
   CHECK(batch.game(2).probability(1, 3) == one.probability(1, 3));
   CHECK(batch.game(2).probability(1, 3) == -batch.game(2).probability(3, 1));
+}
+
+TEST_CASE(
+    "GPO spirals outwards on a circle of three while its average finds the middle, and maximises rewards on a ladder") {
+  std::vector<double> circle, ladder;
+  for (int q = 0; q < 3; ++q) {  // scores of ±1: sin 120° times the square of the radius
+    const double radius = std::sqrt(2 / std::sqrt(3.0)), angle = 2 * 3.14159265358979323846 * q / 3;
+    circle.insert(circle.end(), {radius * std::cos(angle), radius * std::sin(angle)});
+  }
+  const auto e = zm::matrix_view(circle.data(), 3, 2);
+  const auto game = zg::general_preference_score_game(e);
+  const std::vector<double> start{0.5, 0.3, 0.2}, uniform(3, 1.0 / 3);
+  const auto spiral =
+      zg::solve(game, zg::gpo{.beta = 20}, start, uniform, {.limit = 20000, .target = 0, .check_every = 20000});
+  CHECK(spiral.gap > 0.5);
+  for (const double p : spiral.average) CHECK(std::abs(p - 1.0 / 3) < 0.005);
+  const auto middle = zg::solve(game, zg::egpo{.step = 0.3, .kl_weight = 0.2}, start, uniform, {.target = 1e-12});
+  for (const double p : middle.policy) CHECK(std::abs(p - 1.0 / 3) < 1e-6);
+
+  const std::vector<double> reward{0.3, -0.5, 1};
+  for (const double r : reward) ladder.insert(ladder.end(), {r, 1});
+  const auto ranked = zg::general_preference_score_game(zm::matrix_view(ladder.data(), 3, 2));
+  const auto after = zg::solve(ranked, zg::gpo{.beta = 2}, start, uniform, {.limit = 4, .target = 0});
+  double z = 0;  // π exp(4r/β), normalised
+  for (std::size_t k = 0; k < 3; ++k) z += start[k] * std::exp(2 * reward[k]);
+  for (std::size_t k = 0; k < 3; ++k)
+    CHECK(after.policy[k] == Approx(start[k] * std::exp(2 * reward[k]) / z).epsilon(1e-13));
 }
 
 TEST_CASE("a judge's verdicts average to the win rates, and vary less than independent ones") {

@@ -340,6 +340,38 @@ TEST_CASE("regressions on payoffs have the dynamics' steps for minimisers, whate
   }
 }
 
+TEST_CASE("a batch of games has the values, losses and gradients of each alone") {
+  constexpr std::int64_t games = 3, n = 4;
+  vector tables, log_policies, opponents, references, gradients(games * n), losses(games), one(n);
+  std::vector<setting> all;
+  const auto append = [](vector& to, const vector& x) { to.insert(to.end(), x.begin(), x.end()); };
+  for (std::uint64_t g = 0; g < games; ++g) {
+    all.emplace_back(n, 20 + g);
+    append(tables, all[g].table), append(log_policies, all[g].log_policy);
+    append(opponents, all[g].opponent), append(references, all[g].log_reference);
+  }
+  const zm::tensor_view<const double, 3> table{.data = tables.data(), .shape = {games, n, n}, .strides = {n * n, n, 1}};
+  const auto batch = zg::preference_matrix(table);
+  const auto rows = [](auto& x) { return zm::matrix_view(x.data(), games, n); };
+  const zm::threads two(2);
+  const auto values =
+      zg::policy_gradient(two, batch, rows(log_policies), rows(opponents), rows(references), rows(gradients));
+  for (std::size_t g = 0; g < games; ++g) {
+    const auto& s = all[g];
+    CHECK(values[g].value == zg::policy_gradient(s.game(), s.log_policy, s.opponent, s.log_reference, one).value);
+    CHECK(vector(gradients.begin() + std::ptrdiff_t(g * n), gradients.begin() + std::ptrdiff_t(g * n + n)) == one);
+  }
+  zg::online_ipo(two, batch, rows(log_policies), rows(references), rows(opponents), rows(gradients), losses);
+  for (std::size_t g = 0; g < games; ++g) {
+    const auto& s = all[g];
+    CHECK(losses[g] == zg::online_ipo(s.game(), s.log_policy, s.log_reference, s.opponent, one));
+    CHECK(vector(gradients.begin() + std::ptrdiff_t(g * n), gradients.begin() + std::ptrdiff_t(g * n + n)) == one);
+  }
+  CHECK_THROWS_AS(zg::policy_gradient(two, batch, zm::matrix_view(log_policies.data(), 2, n), rows(opponents),
+                                      rows(references), rows(gradients)),
+                  zm::shape_error);
+}
+
 TEST_CASE("a response that nobody plays changes nothing") {
   setting s(4, 9);
   const double minus = -zm::detail::infinity<double>();
@@ -352,6 +384,9 @@ TEST_CASE("a response that nobody plays changes nothing") {
   CHECK(value.divergence == Approx(value.opponent_divergence).epsilon(1e-14));
   const double loss = zg::online_ipo(s.game(), s.log_policy, s.log_reference, s.policy, gradient);
   CHECK((gradient[1] == 0 && std::isfinite(loss)));
+  vector losses(4);
+  zg::response_regression(s.log_policy, s.log_policy, vector(4, 2.0), losses, gradient);
+  CHECK((losses[1] == 0 && gradient[1] == 0 && losses[0] == 4));
 }
 
 TEST_CASE("rewards of samples average to the win rate, and counting oneself shrinks them to a half") {

@@ -69,14 +69,17 @@ struct response_regression_parameters {
   double log_normaliser = 0;  ///< log Z, in log-probability; what is left of it is of second order in the step
 };
 
-/// The residual of one response:  r = log π − log π_t − step·(payoff − offset) + log Z,  loss r².
+/// The residual of one response:  r = log π − log π_t − step·(payoff − offset) + log Z,  loss r². What neither policy plays
+/// is as it should be: r = 0.
 struct response_regression_kernel {
   response_regression_parameters of = {};
 
   template <class V>
   ZERMELO_FN auto operator()(V log_policy, V log_previous, V payoff) const {
     using T = scalar_t<V>;
-    const V r = (log_policy - log_previous) - (V(T(of.step)) * (payoff - V(T(of.offset))) - V(T(of.log_normaliser)));
+    const mask_t<V> absent = (log_policy == log_previous) & !is_finite(log_policy);
+    const V target = V(T(of.step)) * (payoff - V(T(of.offset))) - V(T(of.log_normaliser));
+    const V r = select(absent, V(0), (log_policy - log_previous) - target);
     return mapped{bundle(r * r, r + r), bundle(total(r * r))};
   }
 };
@@ -223,6 +226,27 @@ template <preference_operator O, tensor L, tensor R, tensor W, tensor G>
 double online_ipo(const O& game, const L& log_policy, const R& log_reference, const W& weights, G&& gradient,
                   const online_ipo_parameters& parameters = {}) {
   return online_ipo(simd{}, game, log_policy, log_reference, weights, gradient, parameters);
+}
+
+/// Of several games, one a prompt: log_policy, log_reference, weights, gradient [G, n]; losses [G] written.
+template <host_policy P, preference_batch B, tensor L, tensor R, tensor W, tensor G, tensor O>
+void online_ipo(P&& policy, const B& games, const L& log_policy, const R& log_reference, const W& weights, G&& gradient,
+                O&& losses, const online_ipo_parameters& parameters = {}) {
+  const auto l = view(log_policy);
+  const auto mu = view(log_reference);
+  const auto w = view(weights);
+  const auto g = view(gradient);
+  const auto out = view(losses);
+  detail::require_games(l, "log_policy", games.games());
+  detail::require_games(mu, "log_reference", games.games());
+  detail::require_games(w, "weights", games.games());
+  detail::require_games(g, "gradient", games.games());
+  detail::require_as_many(out, "losses", games.games());
+  for_each_tile(policy, games.games(), [&](std::int64_t k) {
+    out.element(k) = static_cast<typename decltype(out)::value_type>(
+        online_ipo(simd{}, games.game(k), detail::row_of_policies(l, k), detail::row_of_policies(mu, k),
+                   detail::row_of_policies(w, k), detail::row_of_policies(g, k), parameters));
+  });
 }
 
 /// The loss whose target is additive, a difference of payoffs:

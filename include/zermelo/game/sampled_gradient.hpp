@@ -178,6 +178,28 @@ regularized_value policy_gradient(const O& game, const L& log_policy, const N& o
   return policy_gradient(simd{}, game, log_policy, opponent, log_reference, gradient, parameters);
 }
 
+/// Of several games, one a prompt: log_policy, opponent, log_reference, gradient [G, n]. Games run side by side.
+template <host_policy P, preference_batch B, tensor L, tensor N, tensor R, tensor G>
+std::vector<regularized_value> policy_gradient(P&& policy, const B& games, const L& log_policy, const N& opponent,
+                                               const R& log_reference, G&& gradient,
+                                               const policy_gradient_parameters& parameters = {}) {
+  const auto l = view(log_policy);
+  const auto nu = view(opponent);
+  const auto mu = view(log_reference);
+  const auto g = view(gradient);
+  detail::require_games(l, "log_policy", games.games());
+  detail::require_games(nu, "opponent", games.games());
+  detail::require_games(mu, "log_reference", games.games());
+  detail::require_games(g, "gradient", games.games());
+  std::vector<regularized_value> values(static_cast<std::size_t>(games.games()));
+  for_each_tile(policy, games.games(), [&](std::int64_t k) {
+    values[static_cast<std::size_t>(k)] =
+        policy_gradient(simd{}, games.game(k), detail::row_of_policies(l, k), detail::row_of_policies(nu, k),
+                        detail::row_of_policies(mu, k), detail::row_of_policies(g, k), parameters);
+  });
+  return values;
+}
+
 /// advantages[m] = p_m − b − τ (log π(y_m) − log μ(y_m)), of samples y_m ~ π.
 ///
 /// preferences [M] probabilities or verdicts; log_policy, log_reference [M] of the samples; advantages [M] written

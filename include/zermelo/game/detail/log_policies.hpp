@@ -28,4 +28,17 @@ void require_log_policy(const char* name, const View& l, std::int64_t n, bool fu
     throw domain_error(name, domain_error::whole, "probabilities add up to " + text(sum) + ", expected 1");
 }
 
+/// Throws unless there is a row a game.
+template <class View>
+void require_games(const View& v, const char* name, std::int64_t games) {
+  static_assert(View::rank == 2, "zermelo: the policies of several games are tensors of rank 2, a game a row");
+  require_extent(name, v.shape[0], games, "rows, a game each");
+}
+
+template <class View>
+ZERMELO_INLINE auto row_of_policies(const View& v, std::int64_t game) {
+  return tensor_view<typename View::element_type, 1, View::where>{
+      .data = v.data + game * v.strides[0], .shape = {v.shape[1]}, .strides = {v.strides[1]}};
+}
+
 }  // namespace zermelo::inline v1::game::detail::inline ZERMELO_ISA
