@@ -78,6 +78,15 @@ void scores_are_skew(const P& policy) {
   bool opposite = true;
   for (std::size_t r = 0; r < n; ++r) opposite = opposite && pair[r] == -swapped[r];
   CHECK(opposite);
+  // The way that devices go, on the host.
+  std::vector<T> reduced(n), reversed(n);
+  zp::detail::pair_scores_by_rows(policy, rows(v, 2 * k), rows(w, 2 * k), scales, zm::view(reduced));
+  zp::detail::pair_scores_by_rows(policy, rows(w, 2 * k), rows(v, 2 * k), scales, zm::view(reversed));
+  for (std::size_t r = 0; r < n; ++r) {
+    opposite = opposite && reduced[r] == -reversed[r];
+    CHECK(std::abs(reduced[r] - pair[r]) <= 64 * std::numeric_limits<T>::epsilon());
+  }
+  CHECK(opposite);
 }
 
 }  // namespace

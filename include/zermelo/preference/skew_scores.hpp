@@ -430,6 +430,44 @@ void run_scores_against(P&& policy, const E& e, const L& scales, const W& p, con
     });
 }
 
+/// Blocks of pairs of rows, added up.
+struct block_sums {
+  template <class V>
+  ZERMELO_FN auto operator()(V a, V b, V c, V d) const {
+    return total(skew_block{}(a, b, c, d));
+  }
+  template <class V>
+  ZERMELO_FN auto operator()(V a, V b, V c, V d, V scale) const {
+    return total(rounded_product(scale, skew_block{}(a, b, c, d)));
+  }
+};
+
+/// The even columns of a matrix, or the odd ones.
+template <class View>
+ZERMELO_INLINE View every_other_column(const View& v, std::int64_t first) {
+  return {.data = v.data + first * v.strides[1],
+          .shape = {v.shape[0], v.shape[1] / 2},
+          .strides = {v.strides[0], 2 * v.strides[1]}};
+}
+
+/// Scores of pairs by the primitives, for policies that run them elsewhere.
+template <class P, class U, class W, class S, class O>
+void pair_scores_by_rows(P&& policy, const U& u, const W& w, const S& scales, const O& out) {
+  const auto a = every_other_column(u, 0), b = every_other_column(u, 1);
+  const auto c = every_other_column(w, 0), d = every_other_column(w, 1);
+  if constexpr (std::is_same_v<S, unit_scales_t>) {
+    row_reduce(policy, block_sums{},
+               inputs(named("chosen", a), named("chosen", b), named("rejected", c), named("rejected", d)),
+               outputs(out));
+  } else {
+    const auto lambda = broadcast(scales, {u.shape[0], u.shape[1] / 2});
+    row_reduce(policy, block_sums{},
+               inputs(named("chosen", a), named("chosen", b), named("rejected", c), named("rejected", d),
+                      named("scales", lambda)),
+               outputs(out));
+  }
+}
+
 }  // namespace detail::inline ZERMELO_ISA
 
 inline namespace ZERMELO_ISA {
@@ -468,6 +506,17 @@ void pair_scores(P&& policy, const C& chosen, const R& rejected, const S& scales
       to.element(r) = static_cast<typename decltype(to)::value_type>(score);
     }
   });
+}
+
+/// The same in device memory: scales are unit_scales, or on the device as well.
+template <device_policy P, tensor C, tensor R, class S, tensor O>
+void pair_scores(P&& policy, const C& chosen, const R& rejected, const S& scales, O&& out) {
+  const auto u = view(chosen);
+  const auto w = view(rejected);
+  const std::int64_t blocks = detail::blocks_of(u, "chosen");
+  if (detail::blocks_of(w, "rejected") != blocks || w.shape[0] != u.shape[0])
+    throw shape_error("rejected", "expected the shape of chosen");
+  detail::pair_scores_by_rows(policy, u, w, scales, view(out));
 }
 
 template <tensor C, tensor R, class S, tensor O>
