@@ -122,14 +122,19 @@ const std::vector<float>& column() {
   return x;
 }
 
-/// Sixteen registers that are never flushed: as fast as memory, and wrong by a percent.
+/// Four registers that are never flushed, reading 2 KB ahead: as fast as memory, and wrong by a percent.
 [[gnu::noinline]] float load_all(const float* x, std::size_t n) {
   using pack = zm::native_pack<float>;
-  pack s[8];
-  for (pack& p : s) p = pack(0);
-  for (std::size_t k = 0; k + 8 * pack::size <= n; k += 8 * pack::size)
-    for (std::size_t j = 0; j < 8; ++j) s[j] += pack::load(x + k + j * pack::size);
-  return reduce_add(((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7])));
+  pack a(0), b(0), c(0), d(0);
+  for (std::size_t k = 0; k + 4 * pack::size <= n; k += 4 * pack::size) {
+    const float* const from = x + k;
+    for (std::size_t line = 0; line < 4 * pack::size; line += 16) __builtin_prefetch(from + 512 + line);
+    a += pack::load(from);
+    b += pack::load(from + pack::size);
+    c += pack::load(from + 2 * pack::size);
+    d += pack::load(from + 3 * pack::size);
+  }
+  return reduce_add((a + b) + (c + d));
 }
 
 [[gnu::noinline]] double add_in_order(const float* x, std::size_t n) {
