@@ -103,13 +103,31 @@ struct perceptron_space {
 
 /// Adam's memory.
 struct adam_space {
-  std::vector<double> gradient, mean, square, reward, pull;
+  std::vector<double> gradient, mean, square, reward, pull, activations;
   perceptron_space pass;
 };
 
 }  // namespace detail
 
 namespace detail::inline ZERMELO_ISA {
+
+/// Σ aₖbₖ in eight lanes, which the compiler turns into vectors; the order of additions depends on n alone.
+inline double dot_in_lanes(const double* a, const double* b, std::int64_t n) {
+  double lane[8] = {};
+  std::int64_t k = 0;
+  for (; k + 8 <= n; k += 8)
+    for (std::int64_t m = 0; m < 8; ++m) lane[m] += a[k + m] * b[k + m];
+  for (; k < n; ++k) lane[k % 8] += a[k] * b[k];
+  return ((lane[0] + lane[4]) + (lane[1] + lane[5])) + ((lane[2] + lane[6]) + (lane[3] + lane[7]));
+}
+
+/// y += c x, of memories that do not overlap.
+inline void add_multiple(double c, const double* __restrict x, double* __restrict y, std::int64_t n) {
+  std::int64_t k = 0;
+  for (; k + 8 <= n; k += 8)
+    for (std::int64_t m = 0; m < 8; ++m) y[k + m] += c * x[k + m];
+  for (; k < n; ++k) y[k] += c * x[k];
+}
 
 inline double forward(const perceptron& net, std::span<const double> x, perceptron_space& space) {
   std::size_t total = 0;
@@ -124,8 +142,7 @@ inline double forward(const perceptron& net, std::span<const double> x, perceptr
     double* const out = const_cast<double*>(in) + inputs;
     const bool last = l + 2 == net.widths.size();
     for (std::int64_t o = 0; o < outputs; ++o) {
-      double sum = w[inputs * outputs + o];
-      for (std::int64_t k = 0; k < inputs; ++k) sum += w[o * inputs + k] * in[k];
+      const double sum = w[inputs * outputs + o] + dot_in_lanes(w + o * inputs, in, inputs);
       out[o] = last || sum > 0 ? sum : 0;
     }
     w += (inputs + 1) * outputs;
@@ -153,10 +170,8 @@ inline void add_gradient(const perceptron& net, double scale, perceptron_space& 
       const double s = slope[o];
       g[inputs * outputs + o] += s;
       if (s == 0) continue;
-      for (std::int64_t k = 0; k < inputs; ++k) {
-        g[o * inputs + k] += s * in[k];
-        below[k] += s * w[o * inputs + k];
-      }
+      add_multiple(s, in, g + o * inputs, inputs);
+      add_multiple(s, w + o * inputs, below, inputs);
     }
     if (l > 0)
       for (std::int64_t k = 0; k < inputs; ++k) below[k] = in[k] > 0 ? below[k] : 0;
@@ -182,8 +197,13 @@ inline void train(perceptron& net, const arm_features& x, std::span<const pair_c
     std::vector<double>& met = space.gradient;  // borrowed: which arms are in a duel
     met.assign((std::max)(arms, p), 0.0);
     for (const pair_count& c : pairs) met[at(c.first)] = met[at(c.second)] = 1;
-    for (std::size_t i = 0; i < arms; ++i)
-      if (met[i] != 0) space.reward[i] = forward(net, x.row(static_cast<std::int64_t>(i)), space.pass);
+    for (std::size_t i = 0; i < arms; ++i) {
+      if (met[i] == 0) continue;
+      space.reward[i] = forward(net, x.row(static_cast<std::int64_t>(i)), space.pass);
+      const std::vector<double>& a = space.pass.activation;
+      space.activations.resize(arms * a.size());
+      std::copy(a.begin(), a.end(), space.activations.begin() + static_cast<std::ptrdiff_t>(i * a.size()));
+    }
     for (const pair_count& c : pairs) {
       const double share = sigmoid(space.reward[at(c.first)] - space.reward[at(c.second)]);
       const double pull = (c.losses * share - c.wins * (1 - share)) / duels;
@@ -194,7 +214,8 @@ inline void train(perceptron& net, const arm_features& x, std::span<const pair_c
     for (std::size_t k = 0; k < p; ++k) space.gradient[k] = decay * net.weights[k];
     for (std::size_t i = 0; i < arms; ++i) {
       if (space.pull[i] == 0) continue;
-      forward(net, x.row(static_cast<std::int64_t>(i)), space.pass);
+      std::vector<double>& a = space.pass.activation;
+      std::copy_n(space.activations.begin() + static_cast<std::ptrdiff_t>(i * a.size()), a.size(), a.begin());
       add_gradient(net, space.pull[i], space.pass, space.gradient.data());
     }
     mean_left *= keep_mean;
