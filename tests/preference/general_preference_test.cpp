@@ -320,7 +320,7 @@ TEST_CASE("the certificate bounds how far a fit can be from the optimum of all d
   CHECK(rich.objective < poor.objective);
 }
 
-TEST_CASE("many battles give the scores back that they were drawn from, ties and all policies alike") {
+TEST_CASE("many battles give the scores back that they were drawn from, under all policies alike") {
   constexpr std::int64_t n = 12, k = 2;
   auto v = normals(n * 2 * k, 21);
   for (double& x : v) x *= 0.8;
@@ -340,6 +340,23 @@ TEST_CASE("many battles give the scores back that they were drawn from, ties and
       square += off * off, expected += p * (1 - p) / 20000;
     }
   CHECK(square <= 1.5 * expected);  // frequencies themselves would have 1 in expectation, a model of 42 numbers less
+}
+
+TEST_CASE("a tie is half a win of either side, and an item that met nobody has no preference") {
+  std::vector<double> wins(25, 0.0), ties(25, 0.0), halves(25, 0.0);
+  for (std::size_t i = 0; i < 4; ++i) {
+    const std::size_t ahead = i * 5 + (i + 1) % 4, back = (i + 1) % 4 * 5 + i;
+    wins[ahead] = 6, wins[back] = 1;
+    ties[ahead] = ties[back] = 3;
+    halves[ahead] = 7.5, halves[back] = 2.5;
+  }
+  const zp::general_preference model{.weight_decay = 0.1};
+  const auto tied =
+      zp::fit(model, zp::graph_from_wins(zm::matrix_view(wins.data(), 5, 5), zm::matrix_view(ties.data(), 5, 5)));
+  const auto shared = zp::fit(model, zp::graph_from_wins(zm::matrix_view(halves.data(), 5, 5)));
+  CHECK(tied.embedding == shared.embedding);
+  CHECK(tied.objective == shared.objective);
+  CHECK(std::abs(tied.win_probability(4, 0) - 0.5) <= 1e-5);  // its embedding shrinks to nothing
 }
 
 TEST_CASE("simulated battles have the model's frequencies and need no state") {

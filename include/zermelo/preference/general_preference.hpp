@@ -173,7 +173,7 @@ inline constexpr std::int64_t pair_chunk = 512;
 template <int Width>
 double embedding_row(const met_pairs& pairs, double temperature, std::int64_t width_, const double* v, std::int64_t i,
                      double* turned, double* sum, double* gradient, double* slopes) {
-  using V = native_pack<double>;
+  using V = value_of<simd, double>;  // nvcc refuses packs where it reads this for the device
   constexpr std::int64_t step = lanes<V>;
   const std::int64_t width = Width > 0 ? Width : width_;
   const double* own = v + i * width;
@@ -368,15 +368,16 @@ inline std::vector<double> random_embedding(std::int64_t items, const general_pr
 }
 
 /// ∂s/∂u of one pair, times its slope; of the second vector the sign is the other one.
-template <class W, class L, class G>
-void score_gradients(const W& w, const L& scales, std::int64_t r, std::int64_t blocks, double slope, const G& into,
-                     bool second) {
-  using T = typename G::value_type;
-  const double sign = second ? -1 : 1;
+template <class T, class W, class L, class G>
+ZERMELO_INLINE void score_gradients(const W& w, const L& scales, std::int64_t r, std::int64_t blocks, T slope,
+                                    const G& into) {
+  const auto* from = w.data + r * w.strides[0];
+  auto* to = into.data + r * into.strides[0];
+  const std::int64_t along = w.strides[1], across = into.strides[1];
   for (std::int64_t q = 0; q < blocks; ++q) {
-    const double by = sign * slope * scales.template at<double>(r, q);
-    into(r, 2 * q) = static_cast<T>(by * static_cast<double>(w(r, 2 * q + 1)));
-    into(r, 2 * q + 1) = static_cast<T>(-by * static_cast<double>(w(r, 2 * q)));
+    const T by = slope * scales.template at<T>(r, q);
+    to[2 * q * across] = static_cast<typename G::value_type>(by * static_cast<T>(from[(2 * q + 1) * along]));
+    to[(2 * q + 1) * across] = static_cast<typename G::value_type>(-by * static_cast<T>(from[2 * q * along]));
   }
 }
 
@@ -468,7 +469,7 @@ pair_sums general_preference_loss(P&& policy, const Kernel& kernel, const C& cho
       for_each_tile(policy, tiles, [&](std::int64_t t) {
         over_rows(t, [&](std::int64_t r, std::size_t k) {
           if (counts(r))
-            detail::score_gradients(other, lambda, r, blocks, static_cast<double>(slope[k]), to, second);
+            detail::score_gradients(other, lambda, r, blocks, second ? -slope[k] : slope[k], to);
           else
             for (std::int64_t d = 0; d < 2 * blocks; ++d) to(r, d) = 0;
         });
