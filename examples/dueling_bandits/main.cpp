@@ -8,10 +8,12 @@
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <vector>
 #include <zermelo/core/error.hpp>
 
 #include "contest.hpp"
 #include "plot.hpp"
+#include "prompts.hpp"
 
 namespace {
 
@@ -32,6 +34,17 @@ void print(const contest& c) {
         e.curves.repetitions > 1 ? std::sqrt(squares / static_cast<double>(e.curves.repetitions - 1)) : 0;
     fmt::print("  {:<34} {:>10.1f} {:>10.1f} {:>8.1f} {:>18}\n", e.algorithm, e.curves.mean(tenth), e.curves.mean(last),
                deviation, fmt::format("{:.1f} ... {:.1f}", e.curves.quantile(0.1, last), e.curves.quantile(0.9, last)));
+  }
+  fmt::print("\n");
+}
+
+void print(const std::vector<prompt_row>& rows) {
+  fmt::print(
+      "Prompt optimisation, 60 prompts: reward of the prompt reported, the mean prompt is 0, the best 1\n  {:<34}", "");
+  for (const auto duels : prompt_checks) fmt::print(" {:>10}", fmt::format("{} duels", duels));
+  for (const prompt_row& row : rows) {
+    fmt::print("\n  {:<34}", row.method);
+    for (const double share : row.share) fmt::print(" {:>10.2f}", share);
   }
   fmt::print("\n");
 }
@@ -61,6 +74,7 @@ int main(int argc, char** argv) {
     const zm::threads pool(threads);
     const auto contests = hold_contests(pool, settings);
     for (const contest& c : contests) print(c);
+    print(optimise_prompts(pool, settings));
     std::fflush(stdout);
     if (!plot.empty()) fmt::print(stderr, "{}\n", draw_contests(contests, plot));
   } catch (const std::exception& e) {
