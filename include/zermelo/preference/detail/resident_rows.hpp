@@ -27,7 +27,7 @@
 /// A comparison graph in the memory of a policy, and passes over it that are made of primitives: what fits on a device
 /// run on. A pass is one segment_reduce over the entries; a sweep is one more map_reduce over the items. The tests run
 /// the same code on the host.
-namespace zermelo::inline v1::preference::detail {
+namespace zermelo::inline v1::preference::detail::inline ZERMELO_ISA {
 
 /// data[index[k]], for reading: a tensor.
 template <class T, memory Where>
@@ -114,7 +114,7 @@ struct packed_entries {
   std::vector<std::int32_t> own, opponents;
   std::vector<double> wins, losses;
 };
-ZERMELO_INLINE packed_entries packed(const comparison_rows& rows) {
+inline packed_entries packed(const comparison_rows& rows) {
   packed_entries to;
   for (std::int64_t i = 0; i < rows.items; ++i) {
     for (std::int64_t e = rows.begin(i); e < rows.end(i); ++e) {
@@ -235,8 +235,6 @@ struct conjugate_turn {
     return preconditioned - V(mean) + V(beta) * direction;
   }
 };
-
-inline namespace ZERMELO_ISA {
 
 /// The sweep of comparison_rows.hpp: `theta` is copied to where the rows are, and the sums of rows come back. Curvatures
 /// of pairs stay.
@@ -361,5 +359,4 @@ class newton_direction<resident_rows<P>> {
   std::vector<double> right_;
 };
 
-}  // namespace ZERMELO_ISA
-}  // namespace zermelo::inline v1::preference::detail
+}  // namespace zermelo::inline v1::preference::detail::inline ZERMELO_ISA
