@@ -75,6 +75,7 @@ ZERMELO_INLINE auto reduce_piece(const Kernel& kernel, const In& in, std::int64_
     const std::int64_t flush = (std::min)(end, k + lane_run * width);
     auto some = bundle_identity<lane_statistics>::make();
     for (; k + width <= flush; k += width) {
+      if constexpr (Contiguous && width > 1) (fetch_ahead(std::get<R>(in), k), ...);
       const auto one = [&](const auto&... x) ZERMELO_LAMBDA_INLINE {
         ((bad = bad | is_nan(x)), ...);
         merge_into(some, statistics_of(kernel(x...)), each);
