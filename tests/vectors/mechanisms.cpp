@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <cmath>
 #include <string>
+#include <utility>
+#include <vector>
 #include <zermelo/game/debate.hpp>
 #include <zermelo/game/hiring.hpp>
 #include <zermelo/game/sequence_form.hpp>
@@ -15,6 +18,21 @@ constexpr const char* cluster = "games";
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
+/// A list of numbers below an input; what is none cannot be passed to the library, which would refuse it.
+std::vector<double> numbers(const json& list, const char* name) {
+  if (!list.is_array()) throw zermelo::shape_error(name, "expected a list of numbers");
+  std::vector<double> out;
+  for (const json& x : list) {
+    if (x.is_number())
+      out.push_back(x.get<double>());
+    else if (x.is_null() || x == "nan" || x == "inf" || x == "-inf")
+      out.push_back(x == "inf" ? HUGE_VAL : x == "-inf" ? -HUGE_VAL : std::nan(""));
+    else
+      throw zermelo::domain_error(name, static_cast<std::int64_t>(out.size()), "is no number");
+  }
+  return out;
+}
+
 /// "1,0"
 std::string key_of(const hiring_problem& p, std::int64_t b) {
   std::string key;
@@ -26,6 +44,9 @@ hiring_problem problem_of(const inputs& in) {
   hiring_problem p{.efforts = in.integers("efforts"), .signals = in.integers("signals"), .prior = in.vector("prior")};
   if (p.efforts.empty() || p.signals.size() != p.efforts.size())
     throw zermelo::shape_error("signals", "as many as efforts");
+  for (const auto* counts : {&p.efforts, &p.signals})
+    for (const std::int64_t c : *counts)
+      if (c < 1) throw zermelo::domain_error("efforts", zermelo::domain_error::whole, "at least one each");
   const std::int64_t n = p.agents(), joint = p.signal_profiles(), states = p.states();
   std::vector<std::int64_t> order(at(joint));
   for (std::int64_t s = 0; s < joint; ++s) order[at(s)] = s;
@@ -41,17 +62,20 @@ hiring_problem problem_of(const inputs& in) {
   }
   const json& law = in.raw("signal_law");
   for (std::int64_t b = 0; b < p.profiles(); ++b) {
-    const json& rows = law.at(key_of(p, b));
+    if (!law.contains(key_of(p, b))) throw zermelo::shape_error("signal_law", "has no law for efforts " + key_of(p, b));
+    const json& rows = law[key_of(p, b)];
+    if (static_cast<std::int64_t>(rows.size()) != states)
+      throw zermelo::shape_error("signal_law", "must have a row a state");
     for (std::int64_t theta = 0; theta < states; ++theta) {
+      const auto given = numbers(rows[at(theta)], "signal_law");
+      if (static_cast<std::int64_t>(given.size()) != joint)
+        throw zermelo::shape_error("signal_law", "must have a column a joint signal");
       std::vector<double> row(at(joint));
-      if (static_cast<std::int64_t>(rows.size()) != states ||
-          static_cast<std::int64_t>(rows[at(theta)].size()) != joint)
-        throw zermelo::shape_error("signal_law", "must have a row a state and a column a joint signal");
-      for (std::int64_t s = 0; s < joint; ++s) row[at(order[at(s)])] = rows[at(theta)][at(s)].get<double>();
+      for (std::int64_t s = 0; s < joint; ++s) row[at(order[at(s)])] = given[at(s)];
       p.law.insert(p.law.end(), row.begin(), row.end());
     }
   }
-  for (const json& costs : in.raw("cost")) p.cost.push_back(costs.get<std::vector<double>>());
+  for (const json& costs : in.raw("cost")) p.cost.push_back(numbers(costs, "cost"));
   p.utility = in.matrix("utility_action_state", {}, states).values;
   p.payment_limit = in.number("M");
   return p;
@@ -95,14 +119,24 @@ const method debate_game{
 
 treeplex tree_of(const json& sets, std::int64_t sequences) {
   treeplex t{.sequences = sequences};
-  for (const json& set : sets)
-    t.sets.push_back({.parent = set.at("parent").get<std::int64_t>(),
-                      .children = set.at("children").get<std::vector<std::int64_t>>()});
+  for (const json& set : sets) {
+    information_set to;
+    if (!set.contains("parent") || !set["parent"].is_number_integer() || !set.contains("children"))
+      throw zermelo::domain_error("tree", static_cast<std::int64_t>(t.sets.size()), "a set has a parent and children");
+    to.parent = set["parent"].get<std::int64_t>();
+    for (const double c : numbers(set["children"], "children")) {
+      if (c != std::floor(c))
+        throw zermelo::domain_error("children", zermelo::domain_error::whole, "are whole numbers");
+      to.children.push_back(static_cast<std::int64_t>(c));
+    }
+    t.sets.push_back(std::move(to));
+  }
   return t;
 }
 
 const method sequence_form{cluster, "sequence_form", [](const inputs& in) {
                              const matrix payoff = in.matrix("payoff");
+                             if (in.raw("tree").size() != 2) throw zermelo::shape_error("tree", "of two players");
                              const sequence_game g{.first = tree_of(in.raw("tree").at(0), payoff.rows),
                                                    .second = tree_of(in.raw("tree").at(1), payoff.columns),
                                                    .payoff = payoff.values};
