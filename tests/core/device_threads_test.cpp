@@ -188,7 +188,7 @@ TEST_CASE("a device maps pair losses as the host does, and notes what a kernel r
   const auto got = mapped();
   const auto sums = zm::pair_loss(zm::serial{}, zm::alignment::dpo{.beta = 0.3}, chosen, rejected, zm::no_reference,
                                   zm::no_reference, expected, expected_slope, zm::discard, zm::weighted_by(weights));
-  const auto same = zm::detail::to_pair_sums{}(got.totals);
+  const auto same = zm::detail::to_pair_sums<true, false>{n}(got.totals);
   CHECK(same.loss == Approx(sums.loss).epsilon(1e-13));
   CHECK(same.weight == Approx(sums.weight).epsilon(1e-13));
   CHECK(same.pairs == n);
