@@ -20,10 +20,8 @@ struct cream {
 
   template <class V>
   ZERMELO_FN value_slope<V> operator()(V margin, V consistency) const {
-    const V h = V(beta) * margin, rest = V(1) - consistency;
-    const auto [cost, wrong, right] = softplus_sigmoid(-h);
-    return {.value = weighted(consistency, cost) + weighted(rest, softplus(h)),
-            .slope = V(beta) * (rest * right - consistency * wrong)};
+    const auto [value, slope] = logistic_cross_entropy(V(beta) * margin, consistency, V(1) - consistency);
+    return {.value = value, .slope = V(beta) * slope};
   }
   template <class V>
   ZERMELO_FN mask_t<V> refuses(V, V consistency) const {

@@ -5,6 +5,7 @@
 #include "../core/error.hpp"
 #include "../core/value.hpp"
 #include "detail/parameters.hpp"
+#include "detail/two_sided.hpp"
 
 namespace zermelo::inline v1::alignment {
 
@@ -22,11 +23,10 @@ struct exo_pair {
   ZERMELO_FN value_slope<V> operator()(V margin) const {
     const V h = V(beta) * margin;
     const V right_target = log1p(V(-label_smoothing)), wrong_target = log(V(label_smoothing));
-    const auto [cost, wrong, right] = softplus_sigmoid(-h);
-    const V other = softplus(h);
+    const auto t = two_sided(h);
     // A probability of zero silences the logarithm of it.
-    return {.value = weighted(right, -right_target - cost) + weighted(wrong, -wrong_target - other),
-            .slope = V(beta) * weighted(right * wrong, h - (right_target - wrong_target))};
+    return {.value = weighted(t.sigmoid, -right_target - t.down) + weighted(t.complement, -wrong_target - t.up),
+            .slope = V(beta) * weighted(t.sigmoid * t.complement, h - (right_target - wrong_target))};
   }
 
   ZERMELO_INLINE void require_valid() const {

@@ -93,10 +93,8 @@ struct implicit_prm {
 
   template <class V>
   ZERMELO_FN value_slope<V> operator()(V a, V label) const {
-    const V r = V(beta) * a, rest = V(1) - label;
-    const auto [cost, wrong, right] = softplus_sigmoid(-r);
-    return {.value = weighted(label, cost) + weighted(rest, softplus(r)),
-            .slope = V(beta) * (rest * right - label * wrong)};
+    const auto [value, slope] = logistic_cross_entropy(V(beta) * a, label, V(1) - label);
+    return {.value = value, .slope = V(beta) * slope};
   }
   template <class V>
   ZERMELO_FN mask_t<V> refuses(V, V label) const {

@@ -10,6 +10,7 @@
 #include "../core/list_loss.hpp"
 #include "../core/value.hpp"
 #include "detail/parameters.hpp"
+#include "detail/two_sided.hpp"
 
 /// Losses over lists of responses: kernels of list_loss. s = βa are the implicit rewards, a the log-ratios.
 namespace zermelo::inline v1::alignment {
@@ -97,9 +98,9 @@ struct nca {
     V loss = V(0);
     for (std::int64_t k = 0; k < x.size; ++k) {
       const V s = scale * x.ratio[k], t = exp(cold * x.label[k] - target);
-      const auto up = softplus_sigmoid(s);
-      loss += weighted(t, softplus(-s)) + share * up.softplus;
-      x.slope[k] = scale * (share * up.sigmoid - t * up.complement);
+      const auto both = two_sided(s);
+      loss += weighted(t, both.down) + share * both.up;
+      x.slope[k] = scale * (share * both.sigmoid - t * both.complement);
     }
     return loss;
   }
@@ -119,11 +120,11 @@ ZERMELO_FN V plackett_luce(const list_terms<V>& x, V scale) {
   V behind = scale * x.ratio[x.size - 1], loss = V(0);
   for (std::int64_t k = x.size - 1; k-- > 0;) {
     const V s = scale * x.ratio[k];
-    const auto t = softplus_sigmoid(behind - s);
+    const auto t = two_sided(behind - s);
     x.scratch[k] = t.sigmoid;  // of the winner being behind k
     x.slope[k] = t.complement;
-    loss += t.softplus;
-    behind = select(s > behind, s, behind) + softplus(select(s > behind, behind - s, s - behind));
+    loss += t.up;
+    behind = select(s > behind, s + t.up, behind + t.down);
   }
   V pull = V(0);  // ∂ℓ/∂Lₖ from the places before k
   for (std::int64_t k = 0; k + 1 < x.size; ++k) {
@@ -183,10 +184,9 @@ struct lipo {
       }
     } else if constexpr (Kind == ranking_loss::point_sigmoid) {
       for (std::int64_t k = 0; k < x.size; ++k) {
-        const V rest = V(1) - x.label[k];
-        const auto up = softplus_sigmoid(scale * x.ratio[k]);
-        loss += weighted(x.label[k], softplus(-scale * x.ratio[k])) + weighted(rest, up.softplus);
-        x.slope[k] = scale * (rest * up.sigmoid - x.label[k] * up.complement);
+        const auto one = logistic_cross_entropy(scale * x.ratio[k], x.label[k], V(1) - x.label[k]);
+        loss += one.value;
+        x.slope[k] = scale * one.slope;
       }
     } else if constexpr (Kind == ranking_loss::softmax) {
       V sum = V(0);

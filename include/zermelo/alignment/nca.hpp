@@ -5,6 +5,7 @@
 #include "../core/pair_loss.hpp"
 #include "../core/value.hpp"
 #include "detail/parameters.hpp"
+#include "detail/two_sided.hpp"
 
 namespace zermelo::inline v1::alignment {
 
@@ -17,8 +18,9 @@ struct nca_pair {
   template <class V>
   ZERMELO_FN pair_slopes<V> operator()(V a, V b) const {
     const V half = V(0.5), scale = V(beta);
-    const auto x = softplus_sigmoid(scale * a), y = softplus_sigmoid(scale * b);
-    return {.value = softplus(-scale * a) + half * (x.softplus + y.softplus),
+    const auto x = two_sided(scale * a);
+    const auto y = softplus_sigmoid(scale * b);
+    return {.value = x.down + half * (x.up + y.softplus),
             .chosen = scale * (half * x.sigmoid - x.complement),
             .rejected = scale * (half * y.sigmoid)};
   }

@@ -4,6 +4,7 @@
 #include "../core/config.hpp"
 #include "../core/value.hpp"
 #include "detail/parameters.hpp"
+#include "detail/two_sided.hpp"
 
 namespace zermelo::inline v1::alignment {
 
@@ -20,11 +21,11 @@ struct rdpo {
     const V h = V(beta) * margin;
     const V scale = V(1 / (1 - 2 * label_smoothing));
     const V e = V(label_smoothing), rest = V(1 - label_smoothing);
-    const auto [cost, wrong, right] = softplus_sigmoid(-h);
+    const auto t = two_sided(h);
     // softplus(h) = h + softplus(−h): what is common cancels, and one infinity is not taken from the other.
-    const V value = select(h > V(0), cost - weighted(e, h + cost) - weighted(e, cost),
-                           weighted(rest, cost) - weighted(e, softplus(h)));
-    return {.value = scale * value, .slope = V(-beta) * scale * (rest * wrong + e * right)};
+    const V value =
+        select(h > V(0), t.down - weighted(e, t.up) - weighted(e, t.down), weighted(rest, t.down) - weighted(e, t.up));
+    return {.value = scale * value, .slope = V(-beta) * scale * (rest * t.complement + e * t.sigmoid)};
   }
 
   ZERMELO_INLINE void require_valid() const {

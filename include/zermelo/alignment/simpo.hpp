@@ -19,10 +19,9 @@ struct simpo {
 
   template <class V>
   ZERMELO_FN value_slope<V> operator()(V margin) const {
-    const V z = V(beta) * margin - V(gamma);
-    const V e = V(label_smoothing), rest = V(1 - label_smoothing);
-    const auto [cost, wrong, right] = softplus_sigmoid(-z);
-    return {.value = weighted(rest, cost) + weighted(e, softplus(z)), .slope = V(beta) * (e * right - rest * wrong)};
+    const auto [value, slope] =
+        logistic_cross_entropy(V(beta) * margin - V(gamma), V(1 - label_smoothing), V(label_smoothing));
+    return {.value = value, .slope = V(beta) * slope};
   }
 
   ZERMELO_INLINE void require_valid() const {

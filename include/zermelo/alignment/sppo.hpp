@@ -94,11 +94,9 @@ struct dno {
 
   template <class V>
   ZERMELO_FN value_slope<V> operator()(V margin, V chosen_reward, V rejected_reward) const {
-    const V h = V(beta) * margin;
-    const auto [cost, wrong, right] = softplus_sigmoid(-h);
     const auto label = softplus_sigmoid(chosen_reward - rejected_reward);
-    return {.value = weighted(label.sigmoid, cost) + weighted(label.complement, softplus(h)),
-            .slope = V(beta) * (label.complement * right - label.sigmoid * wrong)};
+    const auto [value, slope] = logistic_cross_entropy(V(beta) * margin, label.sigmoid, label.complement);
+    return {.value = value, .slope = V(beta) * slope};
   }
 
   ZERMELO_INLINE void require_valid() const { parameters::require_positive("beta", beta); }

@@ -137,6 +137,15 @@ ZERMELO_INLINE std::tuple<> item_mask_of(const O&) {
   return {};
 }
 
+/// The element at position k of the row-major order.
+template <class View>
+ZERMELO_INLINE auto& item(const column<View>& c, std::int64_t k) {
+  return c.contiguous ? c.view.data[k] : c.view.element(k);
+}
+
+/// Lists up to here are sorted by insertion, which allocates nothing.
+inline constexpr std::ptrdiff_t short_list = 48;
+
 /// The only column of a tuple, or none.
 template <class C>
 ZERMELO_INLINE auto only(const std::tuple<C>& t) {
@@ -173,12 +182,28 @@ struct list_columns {
   template <bool Sorted>
   void append(std::int64_t i, std::vector<std::int64_t>& at) const {
     const std::size_t first = at.size();
-    for (std::int64_t k = offsets(i); k < offsets(i + 1); ++k)
-      if (counts(k)) at.push_back(k);
-    if constexpr (Sorted)
-      std::stable_sort(
-          at.begin() + static_cast<std::ptrdiff_t>(first), at.end(),
-          [this](std::int64_t a, std::int64_t b) { return labels.view.element(a) > labels.view.element(b); });
+    const std::int64_t from = offsets(i), to = offsets(i + 1);
+    if constexpr (is_column<Mask>) {
+      for (std::int64_t k = from; k < to; ++k)
+        if (counts(k)) at.push_back(k);
+    } else {
+      at.resize(first + static_cast<std::size_t>(to - from));
+      for (std::int64_t k = from; k < to; ++k) at[first + static_cast<std::size_t>(k - from)] = k;
+    }
+    if constexpr (Sorted) {
+      const auto begin = at.begin() + static_cast<std::ptrdiff_t>(first), end = at.end();
+      if (end - begin > short_list) {
+        std::stable_sort(begin, end,
+                         [this](std::int64_t a, std::int64_t b) { return item(labels, a) > item(labels, b); });
+        return;
+      }
+      for (auto here = begin; here != end; ++here) {
+        const std::int64_t k = *here;
+        auto place = here;
+        for (; place != begin && item(labels, *(place - 1)) < item(labels, k); --place) *place = *(place - 1);
+        *place = k;
+      }
+    }
   }
 
   /// The item that is picked from list i, of which `at` has `size` items.
@@ -188,8 +213,7 @@ struct list_columns {
     } else {
       std::int64_t best = at[0];
       for (std::int64_t k = 1; k < size; ++k)
-        if (labels.view.element(at[k]) > labels.view.element(best) ||
-            (labels.view.element(at[k]) == labels.view.element(best) && at[k] < best))
+        if (item(labels, at[k]) > item(labels, best) || (item(labels, at[k]) == item(labels, best) && at[k] < best))
           best = at[k];
       return best;
     }
@@ -252,7 +276,7 @@ ZERMELO_INLINE bool group_of_lists(const Kernel& kernel, const Columns& c, std::
   mask_t<V> bad = is_nan(V(0));
   T lane[width];
   const auto read = [&](const auto& column, std::int64_t k) ZERMELO_LAMBDA_INLINE {
-    for (std::int64_t j = 0; j < width; ++j) lane[j] = static_cast<T>(column.view.element(at[j * size + k]));
+    for (std::int64_t j = 0; j < width; ++j) lane[j] = static_cast<T>(item(column, at[j * size + k]));
     return load<V>(lane);
   };
   for (std::int64_t k = 0; k < size; ++k) {
@@ -309,8 +333,7 @@ ZERMELO_INLINE bool group_of_lists(const Kernel& kernel, const Columns& c, std::
     for (std::int64_t k = 0; k < size; ++k) {
       store(lane, is_column<decltype(c.weights)> ? weighted(weight, slope[k]) : slope[k]);
       for (std::int64_t j = 0; j < width; ++j)
-        c.gradient.view.element(at[j * size + k]) =
-            static_cast<typename decltype(c.gradient.view)::value_type>(lane[j]);
+        item(c.gradient, at[j * size + k]) = static_cast<typename decltype(c.gradient.view)::value_type>(lane[j]);
     }
   return true;
 }
