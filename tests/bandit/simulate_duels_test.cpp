@@ -19,7 +19,7 @@ namespace {
 
 template <class Make>
 regret_curves simulate(const worlds::square& p, Make make, simulation_parameters s = {}) {
-  return simulate_duels(zermelo::simd{}, world_of(p.view()), regrets_of(p.view()), make, s);
+  return simulate_duels(world_of(p.view()), regrets_of(p.view()), make, s);
 }
 
 /// Mean regret of the rounds after a checkpoint, over that of the rounds before.

@@ -155,6 +155,13 @@ regret_curves simulate_duels(P&& policy, const World& world, const regret_table&
   return curves;
 }
 
+template <class World, class Make, class Observe = no_duel_observer>
+  requires(!execution<World>)
+regret_curves simulate_duels(const World& world, const regret_table& table, Make&& make,
+                             const simulation_parameters& parameters = {}, Observe&& observe = {}) {
+  return simulate_duels(simd{}, world, table, make, parameters, observe);
+}
+
 }  // namespace ZERMELO_ISA
 
 /// Uniformly random pairs: what every algorithm is to beat.
