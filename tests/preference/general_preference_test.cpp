@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <string>
 #include <vector>
 
 #include "catch.hpp"
@@ -263,6 +264,33 @@ TEST_CASE("what a mask leaves out of the loss is never looked at") {
   CHECK(gs[1] == 0);
   CHECK(sums.loss == Approx(std::log1p(std::exp(-10.0)) + std::log1p(std::exp(-70.0))).epsilon(1e-14));
   CHECK(batch == sums.pairs + 1);
+}
+
+TEST_CASE("a batch of many tiles has the sums of its pairs, and errors name the pair of the batch") {
+  constexpr std::int64_t batch = 5000;
+  const auto u = normals(batch * 4, 40), v = normals(batch * 4, 41);
+  std::vector<double> weights(batch, 2.0), losses(batch), gradient(batch * 4), alone(4);
+  const zm::threads two(2);
+  const zp::score_logistic loss{.temperature = 0.5};
+  const auto sums = zp::general_preference_loss(two, loss, rows(u, 4), rows(v, 4), zp::unit_scales, zm::discard, losses,
+                                                rows(gradient, 4), zm::discard, zm::discard, zm::weighted_by(weights));
+  double total = 0;
+  for (const double x : losses) total += x;
+  CHECK(sums.pairs == batch);
+  CHECK(sums.weight == 2.0 * batch);
+  CHECK(sums.loss == Approx(total).epsilon(1e-13));
+  const std::vector<double> u1(u.end() - 4, u.end()), v1(v.end() - 4, v.end());
+  const auto one = zp::general_preference_loss(loss, rows(u1, 4), rows(v1, 4), zp::unit_scales, zm::discard,
+                                               zm::discard, rows(alone, 4), zm::discard, zm::discard);
+  CHECK(losses.back() == Approx(2 * one.loss).epsilon(1e-14));
+  for (std::size_t d = 0; d < 4; ++d) CHECK(gradient[gradient.size() - 4 + d] == Approx(2 * alone[d]).epsilon(1e-13));
+  weights[4321] = -1;
+  const auto error = thrown<zm::domain_error>([&] {
+    zp::general_preference_loss(two, loss, rows(u, 4), rows(v, 4), zp::unit_scales, zm::discard, zm::discard,
+                                zm::discard, zm::discard, zm::discard, zm::weighted_by(weights));
+  });
+  CHECK((error.argument() == "weights" && error.index() == 4321));
+  CHECK(std::string(error.what()) == "weights[4321]: -1, expected a finite number, zero or more");
 }
 
 TEST_CASE("a learnable temperature is softplus above its bound") {

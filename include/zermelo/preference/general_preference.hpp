@@ -367,6 +367,12 @@ inline std::vector<double> random_embedding(std::int64_t items, const general_pr
   return v;
 }
 
+/// Elements [first, first + count) of a vector.
+template <class View>
+ZERMELO_INLINE View stretch_of(const View& v, std::int64_t first, std::int64_t count) {
+  return {.data = v.data + first * v.strides[0], .shape = {count}, .strides = {v.strides[0]}};
+}
+
 /// ∂s/∂u of one pair, times its slope; of the second vector the sign is the other one.
 template <class T, class W, class L, class G>
 ZERMELO_INLINE void score_gradients(const W& w, const L& scales, std::int64_t r, std::int64_t blocks, T slope,
@@ -397,7 +403,7 @@ inline namespace ZERMELO_ISA {
 /// options            weighted_by(w), counted_where(mask)
 /// Errors: shape_error; domain_error naming tensor and position; parameters of the kernel. What a mask leaves out is
 ///         never looked at; its gradients are zero.
-/// Returns pair_sums.   Cost: two passes over the embeddings; allocates 2 numbers a pair.
+/// Returns pair_sums.   Cost: one pass, a tile of pairs at a time; allocates a sum for every 1024 pairs.
 template <host_policy P, class Kernel, tensor C, tensor R, class S, class O, class L, class GC, class GR, class GS,
           class... Options>
 pair_sums general_preference_loss(P&& policy, const Kernel& kernel, const C& chosen, const R& rejected, const S& scales,
@@ -414,85 +420,134 @@ pair_sums general_preference_loss(P&& policy, const Kernel& kernel, const C& cho
                                       std::to_string(2 * blocks) + "]");
   const auto lambda = detail::scales_of<true>(scales, rows, blocks);
   const auto masks = std::tuple_cat(std::tuple<>(), masks_of(options)...);
+  const auto weights = std::tuple_cat(std::tuple<>(), weights_of(options)...);
+  constexpr bool masked = std::tuple_size_v<decltype(masks)> > 0, heavy = std::tuple_size_v<decltype(weights)> > 0;
+  static_assert(std::tuple_size_v<decltype(masks)> + std::tuple_size_v<decltype(weights)> == sizeof...(Options),
+                "zermelo: options of general_preference_loss are weighted_by and counted_where");
+  const auto column_of_pairs = [&]<class X>(X& x, const char* name) {
+    const auto all = view(x);
+    static_assert(decltype(all)::rank == 1, "zermelo: there is one weight, mask, score and loss for each pair");
+    if (all.size() != rows)
+      throw shape_error(name, std::to_string(all.size()) + " elements, expected " + std::to_string(rows));
+    return all;
+  };
   const auto mask = [&] {
-    if constexpr (std::tuple_size_v<decltype(masks)> > 0)
-      return column_of(std::get<0>(masks).tensor, "mask");
-    else
-      return no_column{};
-  }();
-  constexpr bool masked = !std::is_same_v<std::remove_const_t<decltype(mask)>, no_column>;
-  if constexpr (masked) {
-    if (mask.view.size() != rows)
-      throw shape_error("mask", std::to_string(mask.view.size()) + " elements, expected " + std::to_string(rows));
-  }
-  const auto counts = [&](std::int64_t r) {
     if constexpr (masked)
-      return is_counted(mask, r);
+      return column_of_pairs(std::get<0>(masks).tensor, "mask");
     else
-      return static_cast<void>(r), true;
+      return discard;
+  }();
+  const auto weight = [&] {
+    if constexpr (heavy)
+      return column_of_pairs(std::get<0>(weights).tensor, "weights");
+    else
+      return discard;
+  }();
+  const auto optional_column = [&]<class X>(X& x, const char* name) {
+    if constexpr (std::is_same_v<std::remove_const_t<X>, discard_t>)
+      return discard;
+    else
+      return column_of_pairs(x, name);
   };
-  const auto require_shape = [&](const auto& out, const char* name, std::int64_t columns) {
-    if (out.shape[0] != rows || out.shape[1] != columns)
-      throw shape_error(name, "expected [" + std::to_string(rows) + ", " + std::to_string(columns) + "]");
+  const auto loss_of = optional_column(losses, "losses");
+  const auto score_of = optional_column(scores, "scores");
+  const auto matrix_of = [&]<class X>(X& x, const char* name, std::int64_t columns) {
+    if constexpr (std::is_same_v<std::remove_const_t<X>, discard_t>) {
+      return discard;
+    } else {
+      const auto to = view(x);
+      if (to.shape[0] != rows || to.shape[1] != columns)
+        throw shape_error(name, "expected [" + std::to_string(rows) + ", " + std::to_string(columns) + "]");
+      return to;
+    }
   };
+  const auto for_chosen = matrix_of(grad_chosen, "grad_chosen", 2 * blocks);
+  const auto for_rejected = matrix_of(grad_rejected, "grad_rejected", 2 * blocks);
+  const auto for_scales = matrix_of(grad_scales, "grad_scales", blocks);
   using T = std::common_type_t<typename decltype(u)::value_type, typename decltype(v)::value_type>;
-  std::vector<T> score(static_cast<std::size_t>(rows)), slope(static_cast<std::size_t>(rows));
+
+  // Tiles of rows, whose scores and slopes stay in the near cache.
   const std::int64_t tiles = (rows + detail::score_rows - 1) / detail::score_rows;
-  const auto over_rows = [&](std::int64_t t, auto&& f) {
-    const std::int64_t end = (std::min)(rows, (t + 1) * detail::score_rows);
-    for (std::int64_t r = t * detail::score_rows; r < end; ++r) f(r, static_cast<std::size_t>(r));
-  };
+  std::vector<pair_sums> parts(static_cast<std::size_t>(tiles));
   for_each_tile(policy, tiles, [&](std::int64_t t) {
-    over_rows(t, [&](std::int64_t r, std::size_t k) {
-      if (!counts(r)) return;
-      score[k] = detail::row_score<T>(u, v, lambda, r, r, blocks);
-      if (is_finite(score[k])) return;
+    const std::int64_t first = t * detail::score_rows, count = (std::min)(detail::score_rows, rows - first);
+    const auto counts = [&](std::int64_t r) {
+      if constexpr (masked)
+        return mask.element(r) != typename decltype(mask)::value_type(0);
+      else
+        return static_cast<void>(r), true;
+    };
+    T score[detail::score_rows], slope[detail::score_rows];
+    const T zeros[detail::score_rows] = {};
+    for (std::int64_t k = 0; k < count; ++k) {
+      const std::int64_t r = first + k;
+      score[k] = counts(r) ? detail::row_score<T>(u, v, lambda, r, r, blocks) : T(0);
+      if (is_finite(score[k])) continue;
       detail::require_finite_rows(u, "chosen", r, r + 1);
       detail::require_finite_rows(v, "rejected", r, r + 1);
       throw domain_error("scores", r, "overflows");
-    });
-  });
-  const T zero(0);
-  const tensor_view<const T, 1> zeros{.data = &zero, .shape = {rows}, .strides = {0}};
-  const auto sums =
-      pair_loss(policy, kernel, score, zeros, no_reference, no_reference, losses, slope, discard, options...);
-  if constexpr (!std::is_same_v<std::remove_cvref_t<O>, discard_t>) {
-    const auto out = view(scores);
-    if (out.size() != rows) throw shape_error("scores", "expected " + std::to_string(rows) + " elements");
-    for (std::int64_t r = 0; r < rows; ++r)
-      out.element(r) = static_cast<typename decltype(out)::value_type>(score[static_cast<std::size_t>(r)]);
-  }
-  const auto write = [&](auto&& out, const char* name, const auto& other, bool second) {
-    if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(out)>, discard_t>) {
-      const auto to = view(out);
-      require_shape(to, name, 2 * blocks);
-      for_each_tile(policy, tiles, [&](std::int64_t t) {
-        over_rows(t, [&](std::int64_t r, std::size_t k) {
-          if (counts(r))
-            detail::score_gradients(other, lambda, r, blocks, second ? -slope[k] : slope[k], to);
+    }
+    const auto part_of = [&](const auto& all) {
+      if constexpr (std::is_same_v<std::remove_cvref_t<decltype(all)>, discard_t>)
+        return discard;
+      else
+        return detail::stretch_of(all, first, count);
+    };
+    const auto score_part = vector_view(static_cast<const T*>(score), count), zero_part = vector_view(zeros, count);
+    const auto slope_part = vector_view(slope, count);
+    const auto run = [&](const auto&... given) {
+      using inner = std::conditional_t<uses_vector_units<P>, simd, serial>;
+      const auto with_mask = [&](const auto&... option) {
+        return pair_loss(inner{}, kernel, score_part, zero_part, no_reference, no_reference, part_of(loss_of),
+                         slope_part, discard, given..., option...);
+      };
+      if constexpr (masked) {
+        const auto m = part_of(mask);
+        return with_mask(counted_where(m));
+      } else {
+        return with_mask();
+      }
+    };
+    try {
+      if constexpr (heavy) {
+        const auto w = part_of(weight);
+        parts[static_cast<std::size_t>(t)] = run(weighted_by(w));
+      } else {
+        parts[static_cast<std::size_t>(t)] = run();
+      }
+    } catch (const domain_error& e) {
+      if (e.index() < 0) throw;
+      const std::string what = e.what();
+      throw domain_error(e.argument(), first + e.index(), what.substr((std::min)(what.find(": ") + 2, what.size())));
+    }
+    for (std::int64_t k = 0; k < count; ++k) {
+      const std::int64_t r = first + k;
+      const bool counted = counts(r);
+      if constexpr (!std::is_same_v<std::remove_const_t<decltype(score_of)>, discard_t>)
+        score_of.element(r) = static_cast<typename decltype(score_of)::value_type>(score[k]);
+      const auto write = [&](const auto& to, const auto& other, T by) {
+        if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(to)>, discard_t>) {
+          if (counted)
+            detail::score_gradients(other, lambda, r, blocks, by, to);
           else
             for (std::int64_t d = 0; d < 2 * blocks; ++d) to(r, d) = 0;
-        });
-      });
+        }
+      };
+      write(for_chosen, v, slope[k]);
+      write(for_rejected, u, -slope[k]);
+      if constexpr (!std::is_same_v<std::remove_const_t<decltype(for_scales)>, discard_t>)
+        for (std::int64_t q = 0; q < blocks; ++q) {
+          using G = typename decltype(for_scales)::value_type;
+          for_scales(r, q) =
+              counted ? static_cast<G>(slope[k] *
+                                       skew_block{}(static_cast<T>(u(r, 2 * q)), static_cast<T>(u(r, 2 * q + 1)),
+                                                    static_cast<T>(v(r, 2 * q)), static_cast<T>(v(r, 2 * q + 1))))
+                      : G(0);
+        }
     }
-  };
-  write(grad_chosen, "grad_chosen", v, false);
-  write(grad_rejected, "grad_rejected", u, true);
-  if constexpr (!std::is_same_v<std::remove_cvref_t<GS>, discard_t>) {
-    const auto to = view(grad_scales);
-    require_shape(to, "grad_scales", blocks);
-    using G = typename decltype(to)::value_type;
-    for_each_tile(policy, tiles, [&](std::int64_t t) {
-      over_rows(t, [&](std::int64_t r, std::size_t k) {
-        for (std::int64_t q = 0; q < blocks; ++q)
-          to(r, q) = counts(r)
-                         ? static_cast<G>(slope[k] *
-                                          skew_block{}(static_cast<T>(u(r, 2 * q)), static_cast<T>(u(r, 2 * q + 1)),
-                                                       static_cast<T>(v(r, 2 * q)), static_cast<T>(v(r, 2 * q + 1))))
-                         : G(0);
-      });
-    });
-  }
+  });
+  pair_sums sums;
+  for (const pair_sums& part : parts) sums = merge(sums, part);
   return sums;
 }
 
