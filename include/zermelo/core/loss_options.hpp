@@ -75,10 +75,10 @@ ZERMELO_FN auto scaled([[maybe_unused]] V factor, [[maybe_unused]] const bundle<
   return bundle<S...>((factor * get<K>(b))...);
 }
 
-template <class... A, class... B, std::size_t... I, std::size_t... J>
-ZERMELO_FN auto joined(const bundle<A...>& a, const bundle<B...>& b, std::index_sequence<I...>,
-                       std::index_sequence<J...>) {
-  return bundle<A..., B...>(get<I>(a)..., get<J>(b)...);
+template <class... A, class... B, std::size_t... K, std::size_t... L>
+ZERMELO_FN auto joined(const bundle<A...>& a, const bundle<B...>& b, std::index_sequence<K...>,
+                       std::index_sequence<L...>) {
+  return bundle<A..., B...>(get<K>(a)..., get<L>(b)...);
 }
 
 template <class... A, class... B>
