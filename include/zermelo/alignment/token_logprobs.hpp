@@ -293,6 +293,43 @@ struct packed_place {
 // Options --------------------------------------------------------------------------------------------------------------
 
 template <class O>
+inline constexpr bool is_normalisers = false;
+template <class X>
+inline constexpr bool is_normalisers<normalisers<X>> = true;
+template <class O>
+inline constexpr bool is_normaliser_upstream = false;
+template <class X>
+inline constexpr bool is_normaliser_upstream<normaliser_upstream<X>> = true;
+template <class O>
+inline constexpr bool is_mask = false;
+template <class X>
+inline constexpr bool is_mask<counted_where<X>> = true;
+template <class O>
+inline constexpr bool is_row_output = is_normalisers<O>;
+template <class X>
+inline constexpr bool is_row_output<entropies<X>> = true;
+template <class X>
+inline constexpr bool is_row_output<log_collisions<X>> = true;
+template <class H, class R, class M>
+inline constexpr bool is_row_output<top_tokens<H, R, M>> = true;
+
+/// What is not understood is refused, lest it is ignored.
+template <bool Masks, class... Options>
+constexpr void require_score_options() {
+  static_assert(
+      (true && ... && (is_row_output<Options> || is_mask<Options>)),
+      "zermelo: options of log-probabilities are counted_where, normalisers, entropies, log_collisions, top_tokens");
+  static_assert(Masks || (true && ... && !is_mask<Options>),
+                "zermelo: packed sequences and statistics of rows take no mask");
+}
+template <bool Masks, class... Options>
+constexpr void require_gradient_options() {
+  static_assert((true && ... && (is_normalisers<Options> || is_normaliser_upstream<Options> || is_mask<Options>)),
+                "zermelo: options of gradients are counted_where, normalisers, normaliser_upstream");
+  static_assert(Masks || (true && ... && !is_mask<Options>), "zermelo: packed sequences take no mask");
+}
+
+template <class O>
 void ask(token_request&, const O&) {}
 template <class X>
 void ask(token_request& r, const entropies<X>&) {
@@ -441,15 +478,6 @@ auto sums_column(X& x, const char* name, std::int64_t sequences) {
   return c;
 }
 
-template <class O>
-inline constexpr bool is_normalisers = false;
-template <class X>
-inline constexpr bool is_normalisers<normalisers<X>> = true;
-template <class O>
-inline constexpr bool is_normaliser_upstream = false;
-template <class X>
-inline constexpr bool is_normaliser_upstream<normaliser_upstream<X>> = true;
-
 /// A number that nothing can be multiplied with.
 inline void require_upstream(const double* upstream, const row_targets& targets, std::int64_t rows,
                              const std::int64_t* at, const char* name) {
@@ -503,6 +531,7 @@ inline namespace ZERMELO_ISA {
 template <host_policy P, tensor Z, tensor Y, class L, class... Options>
 token_sums token_logprobs(P&& policy, const Z& logits, const Y& targets, L&& logprobs, token_parameters parameters,
                           const Options&... options) {
+  detail::require_score_options<true, Options...>();
   const auto rows = detail::logits_of(logits);
   const auto of =
       detail::aligned_targets(zermelo::detail::column_of(targets, "targets"), detail::mask_among(options...),
@@ -532,6 +561,7 @@ token_sums token_logprobs(const Z& logits, const Y& targets, L&& logprobs, const
 template <host_policy P, tensor Z, tensor Y, tensor U, tensor G, class... Options>
 void token_logprobs_gradient(P&& policy, const Z& logits, const Y& targets, const U& upstream, G&& grad_logits,
                              token_parameters parameters, const Options&... options) {
+  detail::require_gradient_options<true, Options...>();
   const auto rows = detail::logits_of(logits);
   const detail::aligned_place place{rows.count};
   const auto of =
@@ -557,6 +587,7 @@ void token_logprobs_gradient(const Z& logits, const Y& targets, const U& upstrea
 /// What there is to say of rows of logits that score no token: options as for token_logprobs.
 template <host_policy P, tensor Z, class... Options>
 void token_statistics(P&& policy, const Z& logits, const Options&... options) {
+  detail::require_score_options<false, Options...>();
   const auto rows = detail::logits_of(logits);
   detail::run_scores(policy, rows, detail::aligned_place{rows.count}, nullptr, true, discard, options...);
 }
@@ -580,6 +611,7 @@ void token_statistics(const Z& logits, const Options&... options) {
 template <host_policy P, tensor Z, tensor Y, class L, class S, class C, class... Options>
 token_sums sequence_logprobs(P&& policy, const Z& logits, const Y& ids, L&& per_token, S&& sums, C&& counts,
                              token_parameters parameters, const Options&... options) {
+  detail::require_score_options<true, Options...>();
   const auto rows = detail::logits_of(logits);
   static_assert(view_t<const Z>::rank == 3, "zermelo: logits of sequences are [B, T, V]");
   const std::int64_t sequences = view(logits).shape[0], length = view(logits).shape[1];
@@ -618,6 +650,7 @@ token_sums sequence_logprobs(const Z& logits, const Y& ids, L&& per_token, S&& s
 template <host_policy P, tensor Z, tensor Y, tensor U, tensor G, class... Options>
 void sequence_logprobs_gradient(P&& policy, const Z& logits, const Y& ids, const U& upstream, G&& grad_logits,
                                 token_parameters parameters, const Options&... options) {
+  detail::require_gradient_options<true, Options...>();
   const auto rows = detail::logits_of(logits);
   static_assert(view_t<const Z>::rank == 3, "zermelo: logits of sequences are [B, T, V]");
   const std::int64_t sequences = view(logits).shape[0], length = view(logits).shape[1];
@@ -668,6 +701,7 @@ template <host_policy P, tensor Z, tensor Y, tensor F, class Q, class L, class S
 token_sums packed_logprobs(P&& policy, const Z& logits, const Y& ids, const F& offsets, const Q& prompt_lengths,
                            L&& per_token, S&& sums, C&& counts, token_parameters parameters,
                            const Options&... options) {
+  detail::require_score_options<false, Options...>();
   static_assert(view_t<const Z>::rank == 2, "zermelo: logits of packed sequences are [N, V]");
   const auto rows = detail::logits_of(logits);
   const auto starts = zermelo::detail::column_of(offsets, "offsets");
@@ -711,6 +745,7 @@ template <host_policy P, tensor Z, tensor Y, tensor F, class Q, class U, tensor 
 void packed_logprobs_gradient(P&& policy, const Z& logits, const Y& ids, const F& offsets, const Q& prompt_lengths,
                               const U& upstream, G&& grad_logits, token_parameters parameters,
                               const Options&... options) {
+  detail::require_gradient_options<false, Options...>();
   static_assert(view_t<const Z>::rank == 2, "zermelo: logits of packed sequences are [N, V]");
   const auto rows = detail::logits_of(logits);
   const detail::packed_place place{rows.count};

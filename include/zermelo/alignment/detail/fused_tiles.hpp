@@ -55,7 +55,7 @@ struct fused_sizes {
       : hidden(d),
         vocabulary(v),
         tile_rows((std::min)(p.tile_rows > 0 ? p.tile_rows : 256, (std::max)(n, std::int64_t{1}))),
-        tile_vocabulary((std::min)(p.tile_vocabulary > 0 ? p.tile_vocabulary : 1024, v)),
+        tile_vocabulary((std::min)(p.tile_vocabulary > 0 ? p.tile_vocabulary : 1024, (std::max)(v, std::int64_t{1}))),
         slots((std::min)(static_cast<std::int64_t>((std::max)(threads, 1)), chunks())),
         copies_hidden(false),
         copies_weight(false),
@@ -91,6 +91,7 @@ ZERMELO_INLINE rows_out<T> out(row_block<T> b, std::int64_t rows, std::int64_t c
 template <class T, class M>
 row_block<const T> rows_as(const matrix_source<M>& from, std::int64_t first, const std::int64_t* index,
                            std::int64_t count, T* copy) {
+  if (count == 0) return {copy, from.columns};
   bool together = std::is_same_v<M, T> && (from.column_stride == 1 || from.columns == 1);
   for (std::int64_t r = 0; index && together && r < count; ++r) together = index[r] == index[0] + r;
   if constexpr (std::is_same_v<M, T>) {

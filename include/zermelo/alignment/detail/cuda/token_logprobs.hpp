@@ -83,13 +83,14 @@ __global__ void __launch_bounds__(zm_detail::block_threads)
 }
 
 /// The sums of all rows, by one block; then those of sequences, a thread each.
-static __global__ void __launch_bounds__(zm_detail::block_threads)
-    sum_token_rows(const row_sum* of_rows, const std::int64_t rows, token_sums* to) {
+template <class Sums>
+__global__ void __launch_bounds__(zm_detail::block_threads)
+    sum_token_rows(const row_sum* of_rows, const std::int64_t rows, Sums* to) {
   row_sum mine{0, 0};
   const auto own = zm_detail::stretch_of(rows, static_cast<int>(threadIdx.x));
   for (std::int64_t r = own.begin; r < own.end; ++r) merge_parts(mine, of_rows[r]);
   mine = on_device::merged_over_block(mine);
-  if (threadIdx.x == 0) *to = token_sums{mine.logprob, mine.tokens};
+  if (threadIdx.x == 0) *to = Sums{mine.logprob, mine.tokens};
 }
 template <class S, class C>
 __global__ void __launch_bounds__(zm_detail::block_threads)
@@ -244,6 +245,7 @@ auto device_source(const Z& logits, const Y& ids, std::int64_t rows, std::int64_
 template <class P, class Z, class Y, class L, class S, class C, class... Options>
 auto score_on_device(P&& policy, const Z& logits, const Y& ids, L& logprobs, S& sums, C& counts,
                      const token_parameters& parameters, const Options&... options) {
+  require_score_options<true, Options...>();
   static_assert(!(false || ... || is_top_tokens<Options>), "zermelo: top-k indicators are the host's");
   const auto rows = device_logits_of(logits, "logits");
   using M = typename view_t<const Z>::value_type;
@@ -295,6 +297,7 @@ auto score_on_device(P&& policy, const Z& logits, const Y& ids, L& logprobs, S& 
 template <class P, class Z, class Y, class U, class G, class... Options>
 auto differentiate_on_device(P&& policy, const Z& logits, const Y& ids, const U& upstream, G& grad_logits,
                              const token_parameters& parameters, const Options&... options) {
+  require_gradient_options<true, Options...>();
   const auto rows = device_logits_of(logits, "logits");
   const auto to = device_logits_of(grad_logits, "grad_logits");
   if (to.count != rows.count || to.width != rows.width || to.length != rows.length)
