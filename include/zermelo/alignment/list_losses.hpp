@@ -247,7 +247,7 @@ struct lipo {
 /// Source: Liu et al. 2025, eq. 9; the options are those of google/rax, whose logarithm is to the base 2.
 struct lipo_lambda {
   double beta = 0.1;                                            ///< > 0
-  std::int64_t top = std::numeric_limits<std::int64_t>::max();  ///< ranks behind have a discount of 0
+  std::int64_t top = (std::numeric_limits<std::int64_t>::max)();  ///< ranks behind have a discount of 0
   bool by_distance = false;     ///< Δ from the ranks' distance d instead: |1/ln(1 + d) − 1/ln(2 + d)| (LambdaLoss@k)
   bool scaled_by_size = false;  ///< Δ times K
   bool normalised = false;      ///< gains divided by the ideal discounted cumulative gain
