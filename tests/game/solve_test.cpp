@@ -310,6 +310,30 @@ TEST_CASE("two regret matchers find minimax strategies, sooner when they alterna
   CHECK_THROWS_AS(game::play_matrix(matrix, {.rounds = -1}), zm::domain_error);
 }
 
+TEST_CASE("two players by mirror descent reach strategies that respond to each other, or minimax ones on average") {
+  const numbers m{0, -1, 1, 1, 0, -1, -1, 1, 0, 1, -2, 3};
+  const auto matrix = zm::matrix_view(m.data(), 4, 3);
+  const numbers rows{0.1, 0.2, 0.3, 0.4}, columns{0.5, 0.25, 0.25};
+  const double tau = 0.5;
+  const auto soft = game::mirror_play(matrix, rows, columns, {.step = 0.1, .kl_weight = tau, .rounds = 5000});
+  const auto& p = soft.row_strategy;
+  const auto& q = soft.column_strategy;
+  for (std::size_t i = 1; i < 4; ++i) {
+    double gained = 0;
+    for (std::size_t j = 0; j < 3; ++j) gained += (m[3 * i + j] - m[j]) * q[j];
+    CHECK(std::log(p[i] / p[0]) == Approx(std::log(rows[i] / rows[0]) + gained / tau).epsilon(1e-10));
+  }
+  for (std::size_t j = 1; j < 3; ++j) {
+    double lost = 0;
+    for (std::size_t i = 0; i < 4; ++i) lost += (m[3 * i + j] - m[3 * i]) * p[i];
+    CHECK(std::log(q[j] / q[0]) == Approx(std::log(columns[j] / columns[0]) - lost / tau).epsilon(1e-10));
+  }
+  const auto hedge = game::mirror_play(matrix, rows, columns, {.step = 0.02, .kl_weight = 0, .rounds = 20000});
+  CHECK(hedge.average_gap < 0.05);
+  CHECK_THROWS_AS(game::mirror_play(matrix, columns, rows), zm::shape_error);
+  CHECK_THROWS_AS(game::mirror_play(matrix, rows, columns, {.step = 3, .kl_weight = 1}), zm::domain_error);
+}
+
 TEST_CASE("parameters that make no sense are refused, and so are policies that are none") {
   const auto preferences = game::preference_matrix(cycle.table());
   const auto refuse = [&](const auto& dynamics) {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "../core/primitives/matmul.hpp"
 #include "../core/tensor.hpp"
 #include "../core/value.hpp"
+#include "anchor_step.hpp"
 #include "dynamics.hpp"
 #include "gaps.hpp"
 
@@ -43,6 +45,17 @@ struct matrix_play {
   std::vector<T> row_average = {}, column_average = {};  ///< of the strategies used, which approach minimax strategies
   double gap = 0;                                        ///< of the last strategies
   double average_gap = 0;                                ///< of the averages
+};
+
+struct mirror_play_parameters {
+  double step = 0.1;       ///< η > 0, times payoffs of the matrix's own scale
+  double kl_weight = 0.1;  ///< τ ≥ 0, of the divergence from the magnets; ητ ≤ 1
+  std::int64_t rounds = 1000;
+
+  ZERMELO_INLINE void require_valid() const {
+    detail::require_pull(step, kl_weight);
+    if (rounds < 0) throw domain_error("rounds", domain_error::whole, "is negative");
+  }
 };
 
 namespace detail::inline ZERMELO_ISA {
@@ -127,6 +140,56 @@ auto play_matrix(P&& policy, const M& matrix, const matrix_play_parameters& para
 template <tensor M>
 auto play_matrix(const M& matrix, const matrix_play_parameters& parameters = {}) {
   return play_matrix(simd{}, matrix, parameters);
+}
+
+/// Mirror descent of two players in the matrix game M [m, n], whose rows maximise, both at once, from their magnets:
+///
+///   p ∝ p^{1−ητ} μₓ^{ητ} exp(η M q),   q ∝ q^{1−ητ} μᵧ^{ητ} exp(−η Mᵀ p)
+///
+/// For τ > 0 and η ≤ τ/L², L the largest |M − const|, the last strategies converge linearly to those of
+/// regularized_matrix_equilibrium; for τ = 0 it is Hedge, whose averages approach minimax strategies.
+/// row_magnet [m], column_magnet [n]: policies, of full support if τ > 0; of M's element type.
+/// Errors: shape_error; domain_error.   Cost: two products a round.   Source: Sokota et al. 2023.
+template <host_policy P, tensor M, tensor X, tensor Y>
+auto mirror_play(P&& policy, const M& matrix, const X& row_magnet, const Y& column_magnet,
+                 const mirror_play_parameters& parameters = {}) {
+  parameters.require_valid();
+  const auto m = view(matrix);
+  using T = typename std::remove_const_t<decltype(m)>::value_type;
+  if (m.size() == 0) throw shape_error("matrix", "no rows or no columns");
+  detail::require_finite(m, "matrix");
+  struct player {
+    std::vector<T> magnet, logs, strategy, average, payoff;
+  };
+  const auto begin = [&](const char* name, const auto& given, std::int64_t n) {
+    player one;
+    for (auto* x : {&one.magnet, &one.logs, &one.strategy, &one.payoff}) x->resize(static_cast<std::size_t>(n));
+    detail::take_policy(name, given, n, parameters.kl_weight > 0, std::span<T>(one.magnet), std::span<T>(one.strategy));
+    one.logs = one.magnet, one.average = one.strategy;
+    return one;
+  };
+  player x = begin("row_magnet", row_magnet, m.shape[0]), y = begin("column_magnet", column_magnet, m.shape[1]);
+  const anchor_parameters at{.reference_weight = parameters.step * parameters.kl_weight, .step = parameters.step};
+  for (std::int64_t t = 1; t <= parameters.rounds; ++t) {
+    matvec(policy, m, y.strategy, x.payoff);
+    matvec(policy, transposed(m), x.strategy, y.payoff, -1);
+    for (player* one : {&x, &y}) {
+      anchor_step(policy, one->logs, one->magnet, one->payoff, one->logs, one->strategy, at);
+      for (std::size_t i = 0; i < one->average.size(); ++i)
+        one->average[i] += (one->strategy[i] - one->average[i]) / static_cast<T>(t);
+    }
+  }
+  matrix_play<T> result;
+  result.gap = duality_gap(policy, m, x.strategy, y.strategy).gap;
+  result.average_gap = duality_gap(policy, m, x.average, y.average).gap;
+  result.row_strategy = std::move(x.strategy), result.column_strategy = std::move(y.strategy);
+  result.row_average = std::move(x.average), result.column_average = std::move(y.average);
+  return result;
+}
+template <tensor M, tensor X, tensor Y>
+auto mirror_play(const M& matrix, const X& row_magnet, const Y& column_magnet,
+                 const mirror_play_parameters& parameters = {}) {
+  return mirror_play(simd{}, matrix, row_magnet, column_magnet, parameters);
 }
 
 }  // namespace ZERMELO_ISA

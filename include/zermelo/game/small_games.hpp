@@ -31,7 +31,7 @@ struct small_solution {
   bool converged = false;  ///< whether the gap met the target
 };
 
-namespace detail {
+namespace detail::inline ZERMELO_ISA {
 
 /// A vector on somebody's stack.
 template <class T>
@@ -116,10 +116,10 @@ ZERMELO_FN double gap_of_round(Round& round, double kl_weight) {
   const auto q = round.win_rate();
   const std::int64_t n = round.items;
   if (kl_weight > 0)
-    return ZERMELO_ISA::soft_gap(vector_view(q.data, n), vector_view(round.policy.data, n),
-                                 vector_view(round.log_reference.data, n), kl_weight, round.tie())
+    return soft_gap(vector_view(q.data, n), vector_view(round.policy.data, n), vector_view(round.log_reference.data, n),
+                    kl_weight, round.tie())
         .duality_gap();
-  return 2 * (static_cast<double>(q.data[ZERMELO_ISA::first_largest(q.data, n)]) - round.tie());
+  return 2 * (static_cast<double>(q.data[first_largest(q.data, n)]) - round.tie());
 }
 
 struct small_parameters {
@@ -157,7 +157,7 @@ ZERMELO_FN void play_small(Round& round, const D& dynamics, const small_paramete
   }
 }
 
-}  // namespace detail
+}  // namespace detail::inline ZERMELO_ISA
 
 inline namespace ZERMELO_ISA {
 
