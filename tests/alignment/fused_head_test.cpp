@@ -28,6 +28,15 @@ std::atomic<std::int64_t> bytes_asked_for{0};
 
 }  // namespace
 
+// Sanitizers have allocators of their own.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define SANITIZED 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#endif
+#ifndef SANITIZED
 [[gnu::noinline]] void* operator new(std::size_t bytes) {
   bytes_asked_for += static_cast<std::int64_t>(bytes);
   if (void* const memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
@@ -35,6 +44,7 @@ std::atomic<std::int64_t> bytes_asked_for{0};
 }
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+#endif
 
 namespace {
 
