@@ -166,8 +166,11 @@ const method orpo{cluster, "orpo", [](const inputs& in, auto&& policy) {
                   }};
 const method themis{cluster, "themis_composite", [](const inputs& in, auto&& policy) {
                       pair_inputs x(in, false, "reward_chosen", "reward_rejected");
-                      const auto tool = in.vector("tool_nll"), observation = in.vector("observe_nll"),
-                                 rationale = in.vector("rationale_nll");
+                      const auto spans = [&](const char* name) {  // without spans of a kind there is nothing to add
+                        return in.has(name) ? in.vector(name) : std::vector<double>(x.chosen.size());
+                      };
+                      const auto tool = spans("tool_nll"), observation = spans("observe_nll"),
+                                 rationale = spans("rationale_nll");
                       auto r = x.run_without_reference(policy,
                                                        al::themis{.reward_weight = in.number("rm_weight", 0.5),
                                                                   .tool_weight = in.number("tool_weight", 1),

@@ -51,7 +51,7 @@ struct difference {
     const V d = x - y;
     return {bundle<V>(d), {}, is_nan(d) || zermelo::detail::is_plus_infinity((max)(x, y))};
   }
-  domain_error explain(std::int64_t k, double x, double y) const {
+  ZERMELO_INLINE domain_error explain(std::int64_t k, double x, double y) const {
     if (zermelo::detail::is_plus_infinity(x)) return {first, k, "is a log-probability of +∞"};
     if (zermelo::detail::is_plus_infinity(y)) return {second, k, "is a log-probability of +∞"};
     return {first, k, "the difference from " + std::string(second) + " is one of equal infinities, which is undefined"};
@@ -75,7 +75,7 @@ struct quantile {
     const auto loss = kernel(margin);
     return {bundle<V, V>(loss.value, loss.slope), bundle<total<V>>(total<V>(loss.value)), is_nan(margin)};
   }
-  domain_error explain(std::int64_t k, double, double) const {
+  ZERMELO_INLINE domain_error explain(std::int64_t k, double, double) const {
     return {"quantile", k, "the margin is a difference of equal infinities, which is undefined"};
   }
 };

@@ -71,7 +71,7 @@ struct bco {
   ZERMELO_FN mask_t<V> refuses(V, V label) const {
     return label != V(0) && label != V(1);
   }
-  domain_error refusal(std::int64_t k, double label) const {
+  ZERMELO_INLINE domain_error refusal(std::int64_t k, double label) const {
     return {columns[0], k, zermelo::detail::text(label) + ", expected 1 for desirable or 0"};
   }
 
@@ -156,7 +156,7 @@ struct density_ratio {
     const V odds = p / ((V(1) - p) + V(1e-8));
     return {bundle<V>((max)(V(bounds.least), (min)(V(bounds.most), odds))), {}, !(p >= V(0) && p <= V(1))};
   }
-  domain_error explain(std::int64_t k, double p) const {
+  ZERMELO_INLINE domain_error explain(std::int64_t k, double p) const {
     return {"probabilities", k, zermelo::detail::text(p) + ", expected a probability"};
   }
 };

@@ -27,7 +27,7 @@ struct cream {
   ZERMELO_FN mask_t<V> refuses(V, V consistency) const {
     return !(consistency >= V(0) && consistency <= V(1));
   }
-  domain_error refusal(std::int64_t k, double consistency) const {
+  ZERMELO_INLINE domain_error refusal(std::int64_t k, double consistency) const {
     return {columns[0], k, zermelo::detail::text(consistency) + ", expected a number from 0 to 1"};
   }
 

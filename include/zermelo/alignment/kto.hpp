@@ -54,7 +54,7 @@ struct kto {
   ZERMELO_FN mask_t<V> refuses(V, V label) const {
     return label != V(0) && label != V(1);
   }
-  domain_error refusal(std::int64_t k, double label) const {
+  ZERMELO_INLINE domain_error refusal(std::int64_t k, double label) const {
     return {columns[0], k, zermelo::detail::text(label) + ", expected 1 for desirable or 0"};
   }
 
@@ -100,7 +100,7 @@ struct implicit_prm {
   ZERMELO_FN mask_t<V> refuses(V, V label) const {
     return !(label >= V(0) && label <= V(1));
   }
-  domain_error refusal(std::int64_t k, double label) const {
+  ZERMELO_INLINE domain_error refusal(std::int64_t k, double label) const {
     return {columns[0], k, zermelo::detail::text(label) + ", expected a probability"};
   }
 

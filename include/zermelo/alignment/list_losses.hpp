@@ -232,7 +232,7 @@ struct lipo {
     }
     return bad;
   }
-  domain_error refusal(std::int64_t i) const {
+  ZERMELO_INLINE domain_error refusal(std::int64_t i) const {
     return {"labels", i,
             Kind == ranking_loss::softmax ? "this list has a negative label, expected zero or more"
                                           : "this list has a label outside [0, 1]"};
@@ -246,7 +246,7 @@ struct lipo {
 /// τ the rank of s from 1, ties by position: what the pair weighs in the discounted cumulative gain, held fixed in derivatives.
 /// Source: Liu et al. 2025, eq. 9; the options are those of google/rax, whose logarithm is to the base 2.
 struct lipo_lambda {
-  double beta = 0.1;                                            ///< > 0
+  double beta = 0.1;                                              ///< > 0
   std::int64_t top = (std::numeric_limits<std::int64_t>::max)();  ///< ranks behind have a discount of 0
   bool by_distance = false;     ///< Δ from the ranks' distance d instead: |1/ln(1 + d) − 1/ln(2 + d)| (LambdaLoss@k)
   bool scaled_by_size = false;  ///< Δ times K
@@ -303,7 +303,7 @@ struct lipo_lambda {
     for (std::int64_t k = 0; k < x.size; ++k) bad = bad || !(x.label[k] <= V(sizeof(scalar_t<V>) == 4 ? 126 : 1022));
     return bad;
   }
-  domain_error refusal(std::int64_t i) const {
+  ZERMELO_INLINE domain_error refusal(std::int64_t i) const {
     return {"labels", i, "this list has a label of which the gain, two to its power, overflows: normalise labels"};
   }
 
@@ -372,7 +372,7 @@ struct pro {
     for (std::int64_t k = 0; k + 1 < x.size; ++k) bad = bad || x.label[k] < x.label[k + 1];
     return bad;
   }
-  domain_error refusal(std::int64_t i) const {
+  ZERMELO_INLINE domain_error refusal(std::int64_t i) const {
     return {"labels", i, "the rewards of this list are not in descending order"};
   }
 

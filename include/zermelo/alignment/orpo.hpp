@@ -39,7 +39,7 @@ struct orpo {
   ZERMELO_FN mask_t<V> refuses(V chosen, V rejected) const {
     return !(capped(chosen) < V(0)) || !(capped(rejected) < V(0));
   }
-  domain_error refusal(std::int64_t k) const {
+  ZERMELO_INLINE domain_error refusal(std::int64_t k) const {
     return {"chosen", k, "a log-probability of this pair is 0 or more, whose odds are infinite"};
   }
 

@@ -75,8 +75,8 @@ struct ranked_pair {
                 !is_finite(rejected_length)};
   }
 
-  domain_error explain(std::int64_t k, double chosen, double rejected, double, double, double chosen_length,
-                       double rejected_length, double share) const {
+  ZERMELO_INLINE domain_error explain(std::int64_t k, double chosen, double rejected, double, double,
+                                      double chosen_length, double rejected_length, double share) const {
     if (!(share >= 0 && share <= 1))
       return {"preference", k, zermelo::detail::text(share) + ", expected a probability"};
     if (!(chosen_length > 0) || !is_finite(chosen_length))

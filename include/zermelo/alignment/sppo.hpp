@@ -47,7 +47,7 @@ struct sppo_soft {
   ZERMELO_FN mask_t<V> refuses(V, V, V p, V q) const {
     return !(p >= V(0) && p <= V(1) && q >= V(0) && q <= V(1));
   }
-  domain_error refusal(std::int64_t k, double p, double q) const {
+  ZERMELO_INLINE domain_error refusal(std::int64_t k, double p, double q) const {
     const bool first = !(p >= 0 && p <= 1);
     return {columns[first ? 0 : 1], k, zermelo::detail::text(first ? p : q) + ", expected a probability"};
   }

@@ -230,7 +230,7 @@ struct pair_kernel {
 
   /// Why a pair at position k has no loss.
   template <class... X>
-  domain_error explain(std::int64_t k, double chosen, X... rest) const {
+  ZERMELO_INLINE domain_error explain(std::int64_t k, double chosen, X... rest) const {
     const double x[] = {chosen, rest...};
     return explained(k, x, each_alongside{});
   }
@@ -270,7 +270,7 @@ struct pair_kernel {
   }
 
   template <std::size_t... K>
-  domain_error explained(std::int64_t k, const double* x, std::index_sequence<K...>) const {
+  ZERMELO_INLINE domain_error explained(std::int64_t k, const double* x, std::index_sequence<K...>) const {
     const auto given = name(x);
     if constexpr (Weighted)
       if (!(x[weight_at] >= 0 && is_finite(x[weight_at])))

@@ -72,7 +72,7 @@ struct response_kernel {
 
   /// Why a response at position k has no loss.
   template <class... X>
-  domain_error explain(std::int64_t k, double policy, X... rest) const {
+  ZERMELO_INLINE domain_error explain(std::int64_t k, double policy, X... rest) const {
     const double x[] = {policy, rest...};
     return explained(k, x, each_alongside{});
   }
@@ -114,7 +114,7 @@ struct response_kernel {
   }
 
   template <std::size_t... K>
-  domain_error explained(std::int64_t k, const double* x, std::index_sequence<K...>) const {
+  ZERMELO_INLINE domain_error explained(std::int64_t k, const double* x, std::index_sequence<K...>) const {
     if constexpr (Weighted)
       if (!(x[weight_at] >= 0 && is_finite(x[weight_at])))
         return {"weights", k, text(x[weight_at]) + ", expected a finite number, zero or more"};
