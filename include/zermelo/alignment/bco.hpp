@@ -135,7 +135,7 @@ struct density_ratio_bounds {
   double least = 0.5, most = 10.0;  ///< 0 ≤ least ≤ most
 
   ZERMELO_INLINE void require_valid() const {
-    if (!(least >= 0 && least <= most))
+    if (!is_finite(least) || is_nan(most) || !(least >= 0 && least <= most))
       throw domain_error("least", domain_error::whole,
                          zermelo::detail::text(least) + ", expected a number from 0 to " + zermelo::detail::text(most));
   }

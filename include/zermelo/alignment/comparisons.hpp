@@ -22,7 +22,7 @@ struct code_parameters {
   bool floor_at_one = true;  ///< speedups below 1 count as 1
 
   ZERMELO_INLINE void require_valid() const {
-    if (!(threshold >= 0 && threshold < 1))
+    if (!is_finite(threshold) || !(threshold >= 0 && threshold < 1))
       throw domain_error("threshold", domain_error::whole,
                          zermelo::detail::text(threshold) + ", expected a number in [0, 1)");
   }

@@ -31,7 +31,7 @@ struct exo_pair {
 
   ZERMELO_INLINE void require_valid() const {
     parameters::require_positive("beta", beta);
-    if (!(label_smoothing > 0 && label_smoothing <= 0.5))
+    if (!is_finite(label_smoothing) || !(label_smoothing > 0 && label_smoothing <= 0.5))
       throw domain_error("label_smoothing", domain_error::whole,
                          zermelo::detail::text(label_smoothing) + ", expected a probability above 0, at most 1/2");
   }

@@ -41,7 +41,7 @@ struct f_dpo {
   ZERMELO_INLINE void require_valid() const {
     parameters::require_positive("beta", beta);
     if constexpr (F == f_divergence::alpha) parameters::require_finite("alpha", alpha);
-    if (!(exponent_clamp > 0))
+    if (is_nan(exponent_clamp) || !(exponent_clamp > 0))
       throw domain_error("exponent_clamp", domain_error::whole,
                          zermelo::detail::text(exponent_clamp) + ", expected a positive number or infinity");
   }

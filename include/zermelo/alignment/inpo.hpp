@@ -35,7 +35,7 @@ struct inpo {
 
   ZERMELO_INLINE void require_valid() const {
     parameters::require_positive("eta", eta);
-    if (!(tau >= 0 && tau <= eta))
+    if (!is_finite(tau) || !(tau >= 0 && tau <= eta))
       throw domain_error(
           "tau", domain_error::whole,
           zermelo::detail::text(tau) + ", expected a number from 0 to eta, which is " + zermelo::detail::text(eta));

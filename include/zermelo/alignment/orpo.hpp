@@ -46,7 +46,7 @@ struct orpo {
   ZERMELO_INLINE void require_valid() const {
     parameters::require_positive("beta", beta);
     parameters::require_nonnegative("nll_weight", nll_weight);
-    if (!(ceiling <= 0))
+    if (!is_finite(ceiling) || !(ceiling <= 0))
       throw domain_error("ceiling", domain_error::whole,
                          zermelo::detail::text(ceiling) + ", expected a number, at most 0");
   }
