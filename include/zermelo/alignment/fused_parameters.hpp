@@ -25,7 +25,8 @@ struct fused_parameters {
     };
     if (!(softcap >= 0) || !is_finite(softcap))
       refuse("softcap", zermelo::detail::text(softcap) + ", expected a finite number, zero or more");
-    if (!(negligible >= 0)) refuse("negligible", zermelo::detail::text(negligible) + ", expected zero or more");
+    if (is_nan(negligible) || !(negligible >= 0))
+      refuse("negligible", zermelo::detail::text(negligible) + ", expected zero or more");
     if (tile_rows < 0) refuse("tile_rows", std::to_string(tile_rows) + ", expected zero or more");
     if (tile_vocabulary < 0) refuse("tile_vocabulary", std::to_string(tile_vocabulary) + ", expected zero or more");
   }

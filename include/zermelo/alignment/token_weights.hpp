@@ -38,7 +38,7 @@ struct log_ratio_parameters {
 
   ZERMELO_INLINE void require_valid() const {
     if (is_nan(low)) throw domain_error("low", domain_error::whole, "is not a number");
-    if (!(high >= low))
+    if (is_nan(high) || !(high >= low))
       throw domain_error("high", domain_error::whole,
                          zermelo::detail::text(high) + ", expected at least low, " + zermelo::detail::text(low));
   }
@@ -48,7 +48,7 @@ struct length_desensitised_parameters {
   double alpha = 1;  ///< weight of the tokens behind the shorter response's length, in [0, 1]; 1 sums, 0 truncates
 
   ZERMELO_INLINE void require_valid() const {
-    if (!(alpha >= 0 && alpha <= 1))
+    if (is_nan(alpha) || !(alpha >= 0 && alpha <= 1))
       throw domain_error("alpha", domain_error::whole, zermelo::detail::text(alpha) + ", expected a number in [0, 1]");
   }
 };
