@@ -75,6 +75,7 @@
 #include "core/primitives/gather.hpp"
 #include "core/primitives/map_reduce.hpp"
 #include "core/primitives/matmul.hpp"
+#include "core/primitives/matvec.hpp"
 #include "core/primitives/monoids.hpp"
 #include "core/primitives/row_reduce.hpp"
 #include "core/primitives/scan.hpp"

@@ -14,7 +14,7 @@
 #include "../core/config.hpp"
 #include "../core/error.hpp"
 #include "../core/execution/policy.hpp"
-#include "../core/primitives/matmul.hpp"
+#include "../core/primitives/matvec.hpp"
 #include "../core/tensor.hpp"
 #include "../core/value.hpp"
 #include "anchor_step.hpp"

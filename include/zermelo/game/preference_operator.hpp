@@ -14,13 +14,11 @@
 #include "../core/execution/policy.hpp"
 #include "../core/lanes.hpp"
 #include "../core/primitives/map_reduce.hpp"
+#include "../core/primitives/matvec.hpp"
 #include "../core/primitives/row_reduce.hpp"
 #include "../core/tensor.hpp"
 #include "../core/value.hpp"
 #include "../preference/comparison_graph.hpp"
-#if !defined(__CUDACC__)  // Eigen, which it brings, is for the host
-#include "../core/primitives/matmul.hpp"
-#endif
 
 /// A preference is an operator, not a matrix: whoever plays against it asks how often each item wins against a policy.
 ///
@@ -122,14 +120,14 @@ struct weighted_entry {
 
 template <class P, class A, class X, class Y>
 ZERMELO_INLINE void multiply(P&& policy, const A& a, const X& x, Y&& y) {
-#if !defined(__CUDACC__)
-  matvec(policy, a, x, y);
-#else
-  require_extent("x", view(x).size(), a.shape[1], "elements");
-  const auto repeated = broadcast(x, {a.shape[0], a.shape[1]});
-  const auto to = view(y);
-  row_reduce(policy, weighted_entry{}, inputs(a, repeated), outputs(to));
-#endif
+  if constexpr (host_policy<P>) {
+    matvec(policy, a, x, y);
+  } else {
+    require_extent("x", view(x).size(), a.shape[1], "elements");
+    const auto repeated = broadcast(x, {a.shape[0], a.shape[1]});
+    const auto to = view(y);
+    row_reduce(policy, weighted_entry{}, inputs(a, repeated), outputs(to));
+  }
 }
 
 template <class View>
