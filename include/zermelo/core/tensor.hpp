@@ -126,9 +126,9 @@ template <class T>
 concept stored_number = requires { typename T::stored_number; };
 
 template <class P>
-concept pointer_to_numbers = std::is_pointer_v<P> && (std::is_arithmetic_v<std::remove_pointer_t<P>> ||
-                                                      std::is_enum_v<std::remove_pointer_t<P>> ||
-                                                      stored_number<std::remove_pointer_t<P>>);
+concept pointer_to_numbers =
+    std::is_pointer_v<P> && (std::is_arithmetic_v<std::remove_pointer_t<P>> ||
+                             std::is_enum_v<std::remove_pointer_t<P>> || stored_number<std::remove_pointer_t<P>>);
 
 template <class X>
 concept eigen_like = requires(const X& x) {
