@@ -103,11 +103,12 @@ struct response_kernel {
     const V value = Weighted ? weighted(weight, loss.value) : loss.value;
     mask_t<V> fault = refused(ratio, x[alongside_at + K]...) || is_nan(loss.value) || is_plus_infinity(greatest(x));
     if constexpr (Weighted) fault = fault || weight < V(0) || !is_finite(weight);
-    const bundle<V, V> usual(value, Weighted ? weighted(weight, loss.slope) : loss.slope);
-    const bundle<total<V>, total<V>, total<V>> statistics{total<V>(value), total<V>(weight), total<V>(V(1))};
+    // Not const, which would keep GCC from taking bundles apart into registers.
+    bundle<V, V> usual(value, Weighted ? weighted(weight, loss.slope) : loss.slope);
+    bundle<total<V>, total<V>, total<V>> statistics{total<V>(value), total<V>(weight), total<V>(V(1))};
     if constexpr (Further) {
-      const auto all = joined(usual, further_of(weight, result));
-      return response_result<std::remove_const_t<decltype(all)>, V>{all, statistics, fault};
+      auto all = joined(usual, further_of(weight, result));
+      return response_result<decltype(all), V>{all, statistics, fault};
     } else {
       return response_result<bundle<V, V>, V>{usual, statistics, fault};
     }
