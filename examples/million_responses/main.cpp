@@ -120,8 +120,8 @@ std::vector<double> by_quality(const response_set& responses, const std::vector<
 }
 
 std::string draw(const response_set& responses, const std::vector<row>& rows, const std::string& basename) {
-  constexpr double low = -4, width = 0.2;
-  constexpr std::size_t bins = 46;
+  constexpr double low = -4, width = 0.4;
+  constexpr std::size_t bins = 23;
   const char* colours[] = {gnuplot::sky, gnuplot::blue, gnuplot::green, gnuplot::vermilion, gnuplot::purple};
   gnuplot::script to;
   for (std::size_t k = 0; k < rows.size(); ++k) {
