@@ -202,22 +202,21 @@ std::string plot(const std::vector<curve>& curves, const std::vector<standing>& 
   };
   block("best", best);
   for (std::size_t k = 0; k < curves.size(); ++k) block(fmt::format("c{}", k), curves[k].path);
-  s.line("set multiplot layout 1,2 margins 0.07,0.985,0.13,0.9 spacing 0.09,0");
+  s.line("set multiplot layout 1,2 margins 0.07,0.985,0.16,0.9 spacing 0.09,0");
   s.line("set grid lc rgb '{}' lt 1", gnuplot::grid);
   s.line("set border 3 lc rgb '{}'", gnuplot::faint);
   s.line("set tics nomirror out scale 0.5 textcolor rgb '{}'", gnuplot::ink);
   s.line("set title 'true reward against divergence' textcolor rgb '{}'", gnuplot::ink);
   s.line("set xlabel 'KL(π ‖ π_{{ref}}) in nats' textcolor rgb '{}'", gnuplot::ink);
   s.line("set ylabel 'true reward gained' textcolor rgb '{}'", gnuplot::ink);
-  s.line("set xrange [0:8]");
+  s.line("set xrange [0:7]");
   s.line("set yrange [0:*]");
-  s.line("set key bottom right opaque samplen 2 textcolor rgb '{}'", gnuplot::ink);
-  std::string what =
-      fmt::format("$best using 2:3 with lines lw 2 dt 2 lc rgb '{}' title 'best of all policies'", gnuplot::black);
+  s.line("unset key");  // the other panel's serves both
+  s.line("set label 'the best of all policies' at 3.1,3.25 right textcolor rgb '{}'", gnuplot::ink);
+  std::string what = fmt::format("$best using 2:3 with lines lw 2 dt 2 lc rgb '{}'", gnuplot::black);
   for (std::size_t k = 0; k < curves.size(); ++k)
     if (!curves[k].colour.empty())
-      what += fmt::format(", $c{} using 2:3 with lines lw 2 lc rgb '{}' title {}", k, curves[k].colour,
-                          gnuplot::literal(curves[k].name));
+      what += fmt::format(", $c{} using 2:3 with lines lw 2 lc rgb '{}'", k, curves[k].colour);
   s.line("plot {}", what);
   s.line("set title 'what becomes of likelihoods: chosen (lines), rejected (dashes)' textcolor rgb '{}'", gnuplot::ink);
   s.line("set xlabel 'step of Adam' textcolor rgb '{}'", gnuplot::ink);
@@ -225,7 +224,8 @@ std::string plot(const std::vector<curve>& curves, const std::vector<standing>& 
   s.line("set logscale x");
   s.line("set xrange [1:{}]", best_of(curves[0]).step > 0 ? curves[0].path.back().step : 10);
   s.line("set yrange [-30:2]");
-  s.line("set key bottom left");
+  s.line("unset label");
+  s.line("set key bottom left opaque samplen 2 textcolor rgb '{}'", gnuplot::ink);
   what.clear();
   for (std::size_t k = 0; k < curves.size(); ++k)
     if (!curves[k].colour.empty())
