@@ -194,7 +194,7 @@ TEST_CASE(
       }
       return "no error";
     };
-    CHECK(error() == "chosen[4700]: a log-probability of this pair is +∞");
+    CHECK(error() == "rejected[4700]: a log-probability of this pair is +∞");
   }
 }
 
