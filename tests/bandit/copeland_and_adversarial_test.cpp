@@ -137,7 +137,7 @@ TEST_CASE("Sparring's von Neumann regret grows like a square root, D-Exp3's Bord
   CHECK(d / c < 3.2);  // 4^⅔ = 2.5 and a logarithm, against 4
 }
 
-TEST_CASE("State that is written down and read again goes on with the same duels") {
+TEST_CASE("Adversarial and Copeland state that is written down and read again goes on with the same duels") {
   const square p = worlds::five();
   const auto check = [&](auto a) {
     stir(a, p);

@@ -141,6 +141,9 @@ struct comparison {
   std::vector<std::string> unknown;
 };
 
+/// Stands for a result of which several are right, as Nash policies may be: what is compared is its certificate, with zero.
+json one_of_several(double certificate);
+
 /// Looks for all that is expected; what else was computed is ignored, and so are keys that begin with peer_, notes,
 /// and exact values given as text.
 /// Whole numbers are equal or not if both sides give them as such; a null stands for NaN.

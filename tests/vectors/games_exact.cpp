@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <algorithm>
 #include <cmath>
 #include <zermelo/bandit/regret.hpp>
 #include <zermelo/game/gaps.hpp>
@@ -19,10 +20,13 @@ constexpr const char* cluster = "games";
 const method matrix_game_lp{cluster, "matrix_game_lp", [](const inputs& in) {
                               const matrix m = in.matrix("M");
                               const auto s = game::solve_matrix_game(m);
+                              // Strategies in double miss the exact ones by a rounding error, times the payoffs.
+                              double size = 1;
+                              for (const double x : m.values) size = std::max(size, std::abs(x));
                               return results{{"value", s.value},
-                                             {"gap_of_these", s.gap},
-                                             {"a_row_strategy", s.row_strategy},
-                                             {"a_col_strategy", s.column_strategy}};
+                                             {"gap_of_these", s.gap / size},
+                                             {"a_row_strategy", one_of_several(s.gap / size)},
+                                             {"a_col_strategy", one_of_several(s.gap / size)}};
                             }};
 
 const method toy_games{cluster, "toy_games", [](const inputs& in) {
@@ -33,9 +37,10 @@ const method toy_games{cluster, "toy_games", [](const inputs& in) {
                          std::vector<std::int64_t> support;
                          for (std::size_t i = 0; i < s.policy.size(); ++i)
                            if (s.policy[i] > 1e-9) support.push_back(static_cast<std::int64_t>(i));
-                         return results{{"nash", s.policy},
+                         const json certified = one_of_several(s.exploitability);
+                         return results{{"nash", s.unique ? json(s.policy) : certified},
                                         {"value", 0.5 - s.exploitability},
-                                        {"support", support},
+                                        {"support", s.unique ? json(support) : certified},
                                         {"unique", s.unique},
                                         {"condorcet_winner", table.condorcet < 0 ? json() : json(table.condorcet)},
                                         {"copeland", table.copeland},

@@ -25,7 +25,7 @@ struct anchor_parameters {
   double step = 1;              ///< s: what a unit of payoff adds to a log-probability; finite
 
   ZERMELO_INLINE void require_valid() const {
-    if (!(reference_weight >= 0 && reference_weight <= 1))
+    if (!is_finite(reference_weight) || reference_weight < 0 || reference_weight > 1)
       throw domain_error("reference_weight", domain_error::whole,
                          "expected a weight in [0, 1]: the base policy keeps the rest");
     if (!is_finite(step)) throw domain_error("step", domain_error::whole, "is not finite");
