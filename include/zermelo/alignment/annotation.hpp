@@ -232,9 +232,9 @@ double active_passive_score(const R& relevance, const E& entailment, O&& scores)
 ///                                         largest and smallest current reward, first ones on ties
 /// Errors: shape_error; domain_error at a NaN.   Cost: O(PN log N).
 /// Source: Wang et al. 2025, "CREAM: Consistency regularized self-rewarding language models", eq. 9.
-template <tensor A, tensor B, class T, class C, class I, class J>
-consistency_figures cream_consistency(const A& current, const B& previous, T&& tau, C&& consistency, I&& chosen,
-                                      J&& rejected) {
+template <tensor A, tensor B, class T, class C, class Most, class Least>
+consistency_figures cream_consistency(const A& current, const B& previous, T&& tau, C&& consistency, Most&& chosen,
+                                      Least&& rejected) {
   const auto a = view(current);
   const auto b = view(previous);
   annotation::require_shape(b, "previous", a, "current");
