@@ -146,7 +146,7 @@ TEST_CASE("Every rule learns a linear world far sooner than random pairs") {
     CHECK(regret([&](auto) { return contextual_dueling(w.features, {.rule = rule, .horizon = 400}); }) < 0.4 * random);
 }
 
-TEST_CASE("Two machines' duels merge into those of one") {
+TEST_CASE("Two machines' contextual duels merge into those of one") {
   const auto w = world(6, 2);
   contextual_dueling a(w.features, {.beta = 1}), b(w.features, {.beta = 1}), both(w.features, {.beta = 1});
   draw_stream draws(1);

@@ -62,7 +62,7 @@ TEST_CASE("Double Thompson sampling has sublinear Copeland regret where nobody b
                                .mean(3));
 }
 
-TEST_CASE("Any number of threads gives the same bits") {
+TEST_CASE("Any number of threads simulates duels by the same bits") {
   const auto p = worlds::drawn(6, 3);
   const auto world = world_of(p.view());
   const auto table = regrets_of(p.view());

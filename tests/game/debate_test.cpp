@@ -92,7 +92,7 @@ TEST_CASE("Sides that change places, and who starts with them, change the sign")
   }
 }
 
-TEST_CASE("Any number of threads gives the same bits") {
+TEST_CASE("Any number of threads values a debate by the same bits") {
   const auto judge = drawn(20, 5);
   const debate_parameters p{.length = 6, .payoff = debate_payoff::margin};
   const auto one = solve_debate(zermelo::serial{}, judge, 20, p);
