@@ -15,13 +15,13 @@
 #include "../core/execution/policy.hpp"
 #include "../core/graph.hpp"
 #include "../core/links.hpp"
-#include "../core/random.hpp"
 #include "../core/tensor.hpp"
 #include "../core/value.hpp"
 #include "comparison_graph.hpp"
 #include "detail/comparison_rows.hpp"
 #include "detail/maximise.hpp"
 #include "detail/resident_rows.hpp"
+#include "detail/simulate_games.hpp"
 #include "fit.hpp"
 #include "outcome.hpp"
 #include "priors.hpp"
@@ -271,18 +271,7 @@ ZERMELO_INLINE double bradley_terry_fit::win_probability(std::int64_t i, std::in
 template <tensor F, tensor S, tensor O>
 ZERMELO_INLINE void bradley_terry_fit::simulate(const F& first, const S& second, O&& outcomes,
                                                 std::uint64_t seed) const {
-  const auto f = view(first);
-  const auto s = view(second);
-  const auto o = view(outcomes);
-  detail::require_length("second", s.size(), f.size());
-  detail::require_length("outcomes", o.size(), f.size());
-  const auto n = static_cast<std::int64_t>(strength.size());
-  for (std::int64_t k = 0; k < f.size(); ++k) {
-    detail::require_id("first", k, f.element(k), n);
-    detail::require_id("second", k, s.element(k), n);
-    const double p = win_probability(static_cast<std::int64_t>(f.element(k)), static_cast<std::int64_t>(s.element(k)));
-    o.element(k) = uniform(seed, 0, static_cast<std::uint64_t>(k)) < p ? outcome::first : outcome::second;
-  }
+  detail::simulate_games(*this, static_cast<std::int64_t>(strength.size()), first, second, outcomes, seed);
 }
 
 }  // namespace zermelo::inline v1::preference

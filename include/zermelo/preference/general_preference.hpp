@@ -26,6 +26,7 @@
 #include "../core/tensor.hpp"
 #include "../core/value.hpp"
 #include "comparison_graph.hpp"
+#include "detail/simulate_games.hpp"
 #include "outcome.hpp"
 #include "skew_scores.hpp"
 
@@ -643,17 +644,7 @@ ZERMELO_INLINE double general_preference_fit::score(std::int64_t i, std::int64_t
 template <tensor F, tensor S, tensor O>
 ZERMELO_INLINE void general_preference_fit::simulate(const F& first, const S& second, O&& outcomes,
                                                      std::uint64_t seed) const {
-  const auto f = view(first);
-  const auto s = view(second);
-  const auto o = view(outcomes);
-  detail::require_length("second", s.size(), f.size());
-  detail::require_length("outcomes", o.size(), f.size());
-  for (std::int64_t k = 0; k < f.size(); ++k) {
-    detail::require_id("first", k, f.element(k), items);
-    detail::require_id("second", k, s.element(k), items);
-    const double p = win_probability(static_cast<std::int64_t>(f.element(k)), static_cast<std::int64_t>(s.element(k)));
-    o.element(k) = uniform(seed, 0, static_cast<std::uint64_t>(k)) < p ? outcome::first : outcome::second;
-  }
+  detail::simulate_games(*this, items, first, second, outcomes, seed);
 }
 
 }  // namespace zermelo::inline v1::preference
