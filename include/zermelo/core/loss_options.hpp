@@ -51,12 +51,6 @@ struct also_into {
 
 namespace detail {
 
-/// Whether x is +∞, by its bits.
-template <class V>
-ZERMELO_FN mask_t<V> is_plus_infinity(V x) {
-  return !is_finite(x) && x > V(0);
-}
-
 template <class Result>
 inline constexpr bool is_extended = false;
 template <class Result, class Slopes, class Reports>

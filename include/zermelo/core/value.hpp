@@ -168,6 +168,16 @@ ZERMELO_FN mask_t<V> is_finite(V x) {
   return traits::exceeds(bits(form::infinity), traits::to_bits(traits::settle(x)) & bits(~form::sign));
 }
 
+namespace detail {
+
+/// Whether x is +∞, by its bits: right under -ffast-math too, where a comparison with infinity is folded to "never".
+template <real_value V>
+ZERMELO_FN mask_t<V> is_plus_infinity(V x) {
+  return !is_finite(x) && x > V(0);
+}
+
+}  // namespace detail
+
 // Arithmetic ---------------------------------------------------------------------------------------------------------
 
 /// The larger of a and b; b where either is NaN. Write the constant first and the data second: `max(V(0), x)` keeps a NaN.

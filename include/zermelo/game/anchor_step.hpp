@@ -123,7 +123,7 @@ template <class B, class R, class Q>
     const double z = f(static_cast<double>(base.view.element(k)), static_cast<double>(reference.view.element(k)),
                        static_cast<double>(payoff.view.element(k)));
     if (is_nan(z)) throw domain_error(payoff.name, offset + k, "+inf meets -inf");
-    if (is_finite(z) || z < 0) continue;
+    if (!is_plus_infinity(z)) continue;
     const auto infinite = [&](const auto& c) { return !is_finite(static_cast<double>(c.view.element(k))); };
     if (f.reference_weight < 1 && infinite(base))
       throw domain_error(base.name, offset + k, "+inf is no log-probability");

@@ -291,7 +291,7 @@ template <class M>
   for (std::int64_t j = 0; j < rows.width; ++j)
     if (is_nan(at(j))) throw domain_error("logits", r * rows.width + j, "is not a number");
   for (std::int64_t j = 0; j < rows.width; ++j)
-    if (at(j) == zm_detail::infinity<double>())
+    if (zm_detail::is_plus_infinity(at(j)))
       throw domain_error("logits", r * rows.width + j, "is +inf: the softmax of its row is undefined");
   throw domain_error("logits", r * rows.width, "all of this row is -inf: its softmax is undefined");
 }

@@ -19,7 +19,7 @@ void require_log_policy(const char* name, const View& l, std::int64_t n, bool fu
   for (std::int64_t i = 0; i < n; ++i) {
     const double x = static_cast<double>(l.element(i));
     if (is_nan(x)) throw domain_error(name, i, "is not a number");
-    if (full_support && x == -infinity<double>())
+    if (full_support && is_plus_infinity(-x))
       throw domain_error(name, i, "is −∞: the divergence from it would be infinite; a reference needs full support");
     sum += exp(x);
   }

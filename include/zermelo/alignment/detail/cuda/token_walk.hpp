@@ -69,7 +69,7 @@ struct token_walk {
       T largest = most;
       for (int j = 0; j < count; ++j) {
         const T v = static_cast<T>(x.lane[j]);
-        bad = bad || is_nan(v) || v == zm_detail::infinity<T>();
+        bad = bad || is_nan(v) || zm_detail::is_plus_infinity(v);
         largest = largest < v ? v : largest;
       }
       if (largest > most) {  // rare, behind the first few
