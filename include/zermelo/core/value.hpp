@@ -170,8 +170,9 @@ ZERMELO_FN mask_t<V> is_finite(V x) {
 
 namespace detail {
 
-/// Whether x is +∞, by its bits: right under -ffast-math too, where a comparison with infinity is folded to "never".
-template <real_value V>
+/// Whether x is +∞, by its bits: right under -ffast-math too, where a comparison with infinity is folded to "never". Of a
+/// dual number, whether its value is.
+template <class V>
 ZERMELO_FN mask_t<V> is_plus_infinity(V x) {
   return !is_finite(x) && x > V(0);
 }
