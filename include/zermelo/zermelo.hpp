@@ -70,6 +70,7 @@
 #include "core/list_loss.hpp"
 #include "core/loss_options.hpp"
 #include "core/optimize.hpp"
+#include "core/options.hpp"
 #include "core/pair_loss.hpp"
 #include "core/primitives/count_pairs.hpp"
 #include "core/primitives/gather.hpp"

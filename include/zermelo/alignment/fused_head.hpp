@@ -11,6 +11,7 @@
 #include "../core/detail/tile_scheduler.hpp"
 #include "../core/error.hpp"
 #include "../core/execution/policy.hpp"
+#include "../core/options.hpp"
 #include "../core/primitives/arguments.hpp"
 #include "../core/tensor.hpp"
 #include "../core/value.hpp"
@@ -210,14 +211,9 @@ void fused_linear_logprobs_gradient(P&& policy, const H& hidden, const W& weight
   const auto lse = detail::by_rows(place, h.rows, normalisers, "normalisers");
   const auto u = detail::by_rows(place, h.rows, upstream, "upstream");
   detail::require_upstream(u.get(), of, h.rows, nullptr, "upstream");
-  std::unique_ptr<double[]> through;
-  [[maybe_unused]] const auto take = [&](const auto& o) {
-    static_assert(detail::is_normaliser_upstream<std::remove_cvref_t<decltype(o)>>,
-                  "zermelo: the option of a fused gradient is normaliser_upstream");
-    through = detail::by_rows(place, h.rows, o.tensor, "normaliser_upstream");
-    detail::require_upstream(through.get(), of, h.rows, nullptr, "normaliser_upstream");
-  };
-  (take(options), ...);
+  static_assert(zermelo::detail::options_known<normaliser_upstream>::template include<Options...>,
+                "zermelo: the option of a fused gradient is normaliser_upstream");
+  const auto through = detail::upstream_of_normalisers(place, of, h.rows, options...);
   const auto to_hidden = detail::sink_of(grad_hidden, "grad_hidden", h.rows, h.columns);
   const auto to_weight = detail::sink_of(grad_weight, "grad_weight", w.rows, w.columns);
   static_assert(std::is_floating_point_v<std::remove_pointer_t<decltype(to_weight.data)>>,

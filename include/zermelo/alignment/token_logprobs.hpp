@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <type_traits>
 
 #include "../core/config.hpp"
@@ -13,6 +14,7 @@
 #include "../core/execution/policy.hpp"
 #include "../core/half.hpp"
 #include "../core/lanes.hpp"
+#include "../core/options.hpp"
 #include "../core/primitives/arguments.hpp"
 #include "../core/tensor.hpp"
 #include "../core/value.hpp"
@@ -292,56 +294,48 @@ struct packed_place {
 
 // Options --------------------------------------------------------------------------------------------------------------
 
-template <class O>
-inline constexpr bool is_normalisers = false;
-template <class X>
-inline constexpr bool is_normalisers<normalisers<X>> = true;
-template <class O>
-inline constexpr bool is_normaliser_upstream = false;
-template <class X>
-inline constexpr bool is_normaliser_upstream<normaliser_upstream<X>> = true;
-template <class O>
-inline constexpr bool is_mask = false;
-template <class X>
-inline constexpr bool is_mask<counted_where<X>> = true;
-template <class O>
-inline constexpr bool is_row_output = is_normalisers<O>;
-template <class X>
-inline constexpr bool is_row_output<entropies<X>> = true;
-template <class X>
-inline constexpr bool is_row_output<log_collisions<X>> = true;
-template <class H, class R, class M>
-inline constexpr bool is_row_output<top_tokens<H, R, M>> = true;
-
 /// What is not understood is refused, lest it is ignored.
 template <bool Masks, class... Options>
 constexpr void require_score_options() {
+  using known = zm_detail::options_known<counted_where, normalisers, entropies, log_collisions, top_tokens>;
   static_assert(
-      (true && ... && (is_row_output<Options> || is_mask<Options>)),
+      known::template include<Options...>,
       "zermelo: options of log-probabilities are counted_where, normalisers, entropies, log_collisions, top_tokens");
-  static_assert(Masks || (true && ... && !is_mask<Options>),
+  static_assert(known::template once<Options...>, "zermelo: an option of log-probabilities is given twice");
+  static_assert(Masks || zm_detail::times_given<counted_where, Options...> == 0,
                 "zermelo: packed sequences and statistics of rows take no mask");
 }
 template <bool Masks, class... Options>
 constexpr void require_gradient_options() {
-  static_assert((true && ... && (is_normalisers<Options> || is_normaliser_upstream<Options> || is_mask<Options>)),
+  using known = zm_detail::options_known<counted_where, normalisers, normaliser_upstream>;
+  static_assert(known::template include<Options...>,
                 "zermelo: options of gradients are counted_where, normalisers, normaliser_upstream");
-  static_assert(Masks || (true && ... && !is_mask<Options>), "zermelo: packed sequences take no mask");
+  static_assert(known::template once<Options...>, "zermelo: an option of gradients is given twice");
+  static_assert(Masks || zm_detail::times_given<counted_where, Options...> == 0,
+                "zermelo: packed sequences take no mask");
 }
 
+/// What a pass over the rows has to find for an option.
 template <class O>
-void ask(token_request&, const O&) {}
-template <class X>
-void ask(token_request& r, const entropies<X>&) {
-  r.moments = true;
+void ask(token_request& request, const O& option) {
+  if constexpr (zm_detail::is_option<entropies, O> || zm_detail::is_option<log_collisions, O>) request.moments = true;
+  if constexpr (zm_detail::is_option<top_tokens, O>) request.top = option.k;
 }
-template <class X>
-void ask(token_request& r, const log_collisions<X>&) {
-  r.moments = true;
-}
-template <class H, class R, class M>
-void ask(token_request& r, const top_tokens<H, R, M>& o) {
-  r.top = o.k;
+
+/// visit(tensor, name, what of the scores it gets) for every output of an option.
+template <class O, class Visit>
+void for_each_output(const O& option, const Visit& visit) {
+  if constexpr (zm_detail::is_option<normalisers, O>) {
+    visit(option.tensor, "normalisers", &row_scores::normaliser);
+  } else if constexpr (zm_detail::is_option<entropies, O>) {
+    visit(option.tensor, "entropies", &row_scores::entropy);
+  } else if constexpr (zm_detail::is_option<log_collisions, O>) {
+    visit(option.tensor, "log_collisions", &row_scores::log_collision);
+  } else if constexpr (zm_detail::is_option<top_tokens, O>) {
+    visit(option.entropy, "top_entropy", &row_scores::top_entropy);
+    visit(option.raw_entropy, "top_raw_entropy", &row_scores::top_raw_entropy);
+    visit(option.mass, "top_mass", &row_scores::top_mass);
+  }
 }
 
 template <class Place, class X>
@@ -349,27 +343,6 @@ void check_output(const Place& place, X& x, const char* name) {
   if constexpr (!std::is_same_v<std::remove_const_t<X>, discard_t>)
     require_count(name, zm_detail::column_of(x, name).view.size(), place.elements(), "one for each token");
 }
-template <class Place, class O>
-void check_option(const Place&, const O&) {}
-template <class Place, class X>
-void check_option(const Place& p, const normalisers<X>& o) {
-  check_output(p, o.tensor, "normalisers");
-}
-template <class Place, class X>
-void check_option(const Place& p, const entropies<X>& o) {
-  check_output(p, o.tensor, "entropies");
-}
-template <class Place, class X>
-void check_option(const Place& p, const log_collisions<X>& o) {
-  check_output(p, o.tensor, "log_collisions");
-}
-template <class Place, class H, class R, class M>
-void check_option(const Place& p, const top_tokens<H, R, M>& o) {
-  check_output(p, o.entropy, "top_entropy");
-  check_output(p, o.raw_entropy, "top_raw_entropy");
-  check_output(p, o.mass, "top_mass");
-}
-
 template <class Place, class X>
 void write_output(const Place& place, const row_scores* scores, double row_scores::*field, X& x) {
   if constexpr (!std::is_same_v<std::remove_const_t<X>, discard_t>) {
@@ -381,38 +354,15 @@ void write_output(const Place& place, const row_scores* scores, double row_score
     }
   }
 }
-template <class Place, class O>
-void write_option(const Place&, const row_scores*, const O&) {}
-template <class Place, class X>
-void write_option(const Place& p, const row_scores* s, const normalisers<X>& o) {
-  write_output(p, s, &row_scores::normaliser, o.tensor);
-}
-template <class Place, class X>
-void write_option(const Place& p, const row_scores* s, const entropies<X>& o) {
-  write_output(p, s, &row_scores::entropy, o.tensor);
-}
-template <class Place, class X>
-void write_option(const Place& p, const row_scores* s, const log_collisions<X>& o) {
-  write_output(p, s, &row_scores::log_collision, o.tensor);
-}
-template <class Place, class H, class R, class M>
-void write_option(const Place& p, const row_scores* s, const top_tokens<H, R, M>& o) {
-  write_output(p, s, &row_scores::top_entropy, o.entropy);
-  write_output(p, s, &row_scores::top_raw_entropy, o.raw_entropy);
-  write_output(p, s, &row_scores::top_mass, o.mass);
-}
-
 /// The mask among the options, as a column.
-ZERMELO_INLINE zm_detail::no_column mask_among() { return {}; }
-template <class O, class... Rest>
-auto mask_among(const O&, const Rest&... rest);
-template <class X, class... Rest>
-auto mask_among(const counted_where<X>& o, const Rest&...) {
-  return zm_detail::column_of(o.tensor, "mask");
-}
-template <class O, class... Rest>
-auto mask_among(const O&, const Rest&... rest) {
-  return mask_among(rest...);
+template <class... Options>
+auto mask_among(const Options&... options) {
+  const auto masks = zm_detail::given<counted_where>(
+      [](const auto& o) { return std::tuple(zm_detail::column_of(o.tensor, "mask")); }, options...);
+  if constexpr (std::tuple_size_v<decltype(masks)> == 0)
+    return zm_detail::no_column{};
+  else
+    return std::get<0>(masks);
 }
 
 // Passes ---------------------------------------------------------------------------------------------------------------
@@ -436,9 +386,11 @@ std::unique_ptr<row_scores[]> run_scores(P&& policy, const logit_rows<M>& rows, 
   token_request request;
   (ask(request, options), ...);
   check_output(place, logprobs, "logprobs");
-  (check_option(place, options), ...);
-  constexpr bool with_top = (false || ... || requires { options.raw_entropy; });
-  if (with_top && (request.top < 1 || request.top > rows.width))
+  [[maybe_unused]] const auto check = [&](auto& tensor, const char* name, double row_scores::*) {
+    check_output(place, tensor, name);
+  };
+  (for_each_output(options, check), ...);
+  if (zm_detail::times_given<top_tokens, Options...> > 0 && (request.top < 1 || request.top > rows.width))
     throw domain_error("k", domain_error::whole,
                        std::to_string(request.top) + ", expected a number in [1, " + std::to_string(rows.width) + "]");
   std::unique_ptr<row_scores[]> scores(
@@ -449,7 +401,10 @@ std::unique_ptr<row_scores[]> run_scores(P&& policy, const logit_rows<M>& rows, 
   else
     score_rows<V, false>(policy, rows, targets, every, request.top, scores.get());
   write_output(place, scores.get(), &row_scores::logprob, logprobs);
-  (write_option(place, scores.get(), options), ...);
+  [[maybe_unused]] const auto write = [&](auto& tensor, const char*, double row_scores::*field) {
+    write_output(place, scores.get(), field, tensor);
+  };
+  (for_each_output(options, write), ...);
   return scores;
 }
 
@@ -486,6 +441,21 @@ inline void require_upstream(const double* upstream, const row_targets& targets,
       throw domain_error(name, at ? at[r] : r, "is not finite");
 }
 
+/// The upstream gradient of the normalisers by rows, if an option gives one.
+template <class Place, class... Options>
+std::unique_ptr<double[]> upstream_of_normalisers(const Place& place, const row_targets& targets, std::int64_t rows,
+                                                  const Options&... options) {
+  std::unique_ptr<double[]> result;
+  [[maybe_unused]] const auto take = [&]<class O>(const O& o) {
+    if constexpr (zm_detail::is_option<normaliser_upstream, O>) {
+      result = by_rows(place, rows, o.tensor, "normaliser_upstream");
+      require_upstream(result.get(), targets, rows, nullptr, "normaliser_upstream");
+    }
+  };
+  (take(options), ...);
+  return result;
+}
+
 template <class P, class M, class Place, class G, class... Options>
 void run_gradient(P&& policy, const logit_rows<M>& rows, const Place& place, const row_targets& targets,
                   const double* upstream, G& gradient, const Options&... options) {
@@ -494,16 +464,12 @@ void run_gradient(P&& policy, const logit_rows<M>& rows, const Place& place, con
     throw shape_error("grad_logits", std::to_string(to.count) + " rows of " + std::to_string(to.width) +
                                          ", expected the shape of the logits, " + std::to_string(rows.count) +
                                          " rows of " + std::to_string(rows.width));
-  std::unique_ptr<double[]> known, through;
-  [[maybe_unused]] const auto take = [&](const auto& o) {
-    using O = std::remove_cvref_t<decltype(o)>;
-    if constexpr (is_normalisers<O>) known = by_rows(place, rows.count, o.tensor, "normalisers");
-    if constexpr (is_normaliser_upstream<O>) {
-      through = by_rows(place, rows.count, o.tensor, "normaliser_upstream");
-      require_upstream(through.get(), targets, rows.count, nullptr, "normaliser_upstream");
-    }
+  std::unique_ptr<double[]> known;
+  [[maybe_unused]] const auto take = [&]<class O>(const O& o) {
+    if constexpr (zm_detail::is_option<normalisers, O>) known = by_rows(place, rows.count, o.tensor, "normalisers");
   };
   (take(options), ...);
+  const auto through = upstream_of_normalisers(place, targets, rows.count, options...);
   using V = value_of<P, typename zm_detail::computed_as<M>::type>;
   differentiate_rows<V>(policy, rows, targets.get(), upstream, through.get(), known.get(), to);
 }

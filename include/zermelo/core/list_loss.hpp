@@ -17,6 +17,7 @@
 #include "execution/policy.hpp"
 #include "lanes.hpp"
 #include "loss_options.hpp"
+#include "options.hpp"
 #include "primitives/arguments.hpp"
 #include "primitives/map_reduce.hpp"
 #include "primitives/segment_reduce.hpp"
@@ -33,19 +34,12 @@ struct list_sums {
   std::int64_t lists = 0;  ///< lists of which an item counts
 
   /// Σ weight·loss / lists: weights do not enter the denominator. Errors: domain_error if there are no lists.
-  ZERMELO_INLINE double mean_over_lists() const { return ratio(static_cast<double>(lists)); }
+  ZERMELO_INLINE double mean_over_lists() const { return detail::mean_over(loss, static_cast<double>(lists), "lists"); }
   /// Σ weight·loss / Σ weight.
-  ZERMELO_INLINE double mean_over_weight() const { return ratio(weight); }
+  ZERMELO_INLINE double mean_over_weight() const { return detail::mean_over(loss, weight, "lists"); }
 
   ZERMELO_INLINE friend list_sums merge(const list_sums& a, const list_sums& b) {
     return {a.loss + b.loss, a.weight + b.weight, a.lists + b.lists};
-  }
-
- private:
-  ZERMELO_INLINE double ratio(double denominator) const {
-    if (denominator == 0)
-      throw domain_error("lists", domain_error::whole, "a mean over no lists, or over a weight of zero, is undefined");
-    return loss / denominator;
   }
 };
 
@@ -91,52 +85,6 @@ inline constexpr bool sorts_labels = requires { requires Kernel::sorted; };
 
 namespace detail::inline ZERMELO_ISA {
 
-template <class O>
-inline constexpr bool is_segmented = false;
-template <class N>
-inline constexpr bool is_segmented<segmented_by<N>> = true;
-
-template <class X>
-ZERMELO_INLINE auto item_lengths_of(const item_lengths<X>& o) {
-  return std::tuple(column_of(o.lengths, "lengths"));
-}
-template <class O>
-ZERMELO_INLINE std::tuple<> item_lengths_of(const O&) {
-  return {};
-}
-template <class N>
-ZERMELO_INLINE auto picked_of(const picking<N>& o) {
-  return std::tuple(column_of(o.positions, "picked"));
-}
-template <class O>
-ZERMELO_INLINE std::tuple<> picked_of(const O&) {
-  return {};
-}
-template <class N>
-ZERMELO_INLINE auto offsets_option(const segmented_by<N>& o) {
-  return std::tuple<N&>(o.offsets);
-}
-template <class O>
-ZERMELO_INLINE std::tuple<> offsets_option(const O&) {
-  return {};
-}
-template <class W>
-ZERMELO_INLINE auto list_weights_of(const weighted_by<W>& o) {
-  return std::tuple(column_of(o.weights, "weights"));
-}
-template <class O>
-ZERMELO_INLINE std::tuple<> list_weights_of(const O&) {
-  return {};
-}
-template <class X>
-ZERMELO_INLINE auto item_mask_of(const counted_where<X>& o) {
-  return std::tuple(column_of(o.tensor, "mask"));
-}
-template <class O>
-ZERMELO_INLINE std::tuple<> item_mask_of(const O&) {
-  return {};
-}
-
 /// The element at position k of the row-major order.
 template <class View>
 ZERMELO_INLINE auto& item(const column<View>& c, std::int64_t k) {
@@ -146,9 +94,9 @@ ZERMELO_INLINE auto& item(const column<View>& c, std::int64_t k) {
 /// Lists up to here are sorted by insertion, which allocates nothing.
 inline constexpr std::ptrdiff_t short_list = 48;
 
-/// The only column of a tuple, or none.
+/// The column that is given, or none.
 template <class C>
-ZERMELO_INLINE auto only(const std::tuple<C>& t) {
+ZERMELO_INLINE C only(const std::tuple<C>& t) {
   return std::get<0>(t);
 }
 ZERMELO_INLINE no_column only(const std::tuple<>&) { return {}; }
@@ -438,7 +386,11 @@ template <host_policy P, class Kernel, tensor X, class R, tensor Y, class L, cla
 list_sums list_loss(P&& policy, const Kernel& kernel, const X& log_probs, const R& reference, const Y& labels,
                     L&& losses, G&& gradient, const Options&... options) {
   kernel.require_valid();
-  constexpr bool segmented = (detail::is_segmented<Options> || ... || false);
+  using known = detail::options_known<segmented_by, weighted_by, counted_where, item_lengths, picking>;
+  static_assert(known::include<Options...>,
+                "zermelo: options of list_loss are segmented_by, weighted_by, counted_where, item_lengths and picking");
+  static_assert(known::once<Options...>, "zermelo: an option of list_loss is given twice");
+  constexpr bool segmented = detail::times_given<segmented_by, Options...> > 0;
   const auto from = detail::column_of(log_probs, "log_probs");
   static_assert(segmented || decltype(from.view)::rank == 2,
                 "zermelo: lists are rows of a matrix [B, K], or segmented_by(offsets)");
@@ -449,16 +401,21 @@ list_sums list_loss(P&& policy, const Kernel& kernel, const X& log_probs, const 
       return detail::column_of(reference, "reference");
   }();
   const auto of_labels = detail::column_of(labels, "labels");
-  const auto lengths = detail::only(std::tuple_cat(std::tuple<>(), detail::item_lengths_of(options)...));
-  const auto picked = detail::only(std::tuple_cat(std::tuple<>(), detail::picked_of(options)...));
-  const auto weights = detail::only(std::tuple_cat(std::tuple<>(), detail::list_weights_of(options)...));
-  const auto mask = detail::only(std::tuple_cat(std::tuple<>(), detail::item_mask_of(options)...));
+  const auto lengths = detail::only(detail::given<item_lengths>(
+      [](const auto& o) { return std::tuple(detail::column_of(o.lengths, "lengths")); }, options...));
+  const auto picked = detail::only(detail::given<picking>(
+      [](const auto& o) { return std::tuple(detail::column_of(o.positions, "picked")); }, options...));
+  const auto weights = detail::only(detail::given<weighted_by>(
+      [](const auto& o) { return std::tuple(detail::column_of(o.weights, "weights")); }, options...));
+  const auto mask = detail::only(detail::given<counted_where>(
+      [](const auto& o) { return std::tuple(detail::column_of(o.tensor, "mask")); }, options...));
   const auto to_losses = detail::column_of(losses, "losses");
   const auto to_gradient = detail::column_of(gradient, "gradient");
   const std::int64_t n = from.view.size();
   const auto offsets = [&] {
     if constexpr (segmented) {
-      const auto& begins = std::get<0>(std::tuple_cat(std::tuple<>(), detail::offsets_option(options)...));
+      const auto& begins =
+          std::get<0>(detail::given<segmented_by>([](const auto& o) { return std::tie(o.offsets); }, options...));
       const auto o = detail::offsets_of(begins, n);
       detail::check_offsets(o, n);
       return o;

@@ -2,12 +2,16 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 
 #include "config.hpp"
+#include "error.hpp"
+#include "options.hpp"
 #include "primitives/arguments.hpp"
+#include "primitives/map_reduce.hpp"
 #include "value.hpp"
 
 /// What drivers of losses share: options of calls, and what kernels return that write more than a loss and its gradient.
@@ -64,6 +68,14 @@ ZERMELO_FN auto plain_result(const Result& r) {
     return r;
 }
 
+/// sum/denominator, of things that are called `what`.
+ZERMELO_INLINE double mean_over(double sum, double denominator, const char* what) {
+  if (denominator == 0)
+    throw domain_error(what, domain_error::whole,
+                       std::string("a mean over no ") + what + ", or over a weight of zero, is undefined");
+  return sum / denominator;
+}
+
 template <class V, class... S, std::size_t... K>
 ZERMELO_FN auto scaled([[maybe_unused]] V factor, [[maybe_unused]] const bundle<S...>& b, std::index_sequence<K...>) {
   return bundle<S...>((factor * get<K>(b))...);
@@ -103,30 +115,15 @@ ZERMELO_INLINE auto references_of(const char* name, X& x) {
 }
 
 /// What the options say, as named arguments.
-template <class W>
-ZERMELO_INLINE auto weights_of(const weighted_by<W>& o) {
-  return std::tuple(named("weights", o.weights));
+template <class... Options>
+ZERMELO_INLINE auto weights_of(const Options&... options) {
+  return given<weighted_by>([](const auto& o) { return std::tuple(named("weights", o.weights)); }, options...);
 }
-template <class O>
-ZERMELO_INLINE std::tuple<> weights_of(const O&) {
-  return {};
+template <class... Options>
+ZERMELO_INLINE auto masks_of(const Options&... options) {
+  return given<counted_where>([]<class X>(const counted_where<X>& o) { return std::tuple<const counted_where<X>&>(o); },
+                              options...);
 }
-template <class X>
-ZERMELO_INLINE auto masks_of(const counted_where<X>& o) {
-  return std::tuple<const counted_where<X>&>(o);
-}
-template <class O>
-ZERMELO_INLINE std::tuple<> masks_of(const O&) {
-  return {};
-}
-template <class O>
-inline constexpr bool is_alongside = false;
-template <class... X>
-inline constexpr bool is_alongside<alongside<X...>> = true;
-template <class O>
-inline constexpr bool is_also_into = false;
-template <class... Y>
-inline constexpr bool is_also_into<also_into<Y...>> = true;
 
 /// The columns alongside, by the names that the kernel gives them in `columns`.
 template <class Kernel, std::size_t K, class X>
@@ -139,7 +136,7 @@ ZERMELO_INLINE auto named_column(X& x) {
     return named("alongside", x);
 }
 template <class Kernel, class... X>
-ZERMELO_INLINE auto columns_of(const alongside<X...>& o) {
+ZERMELO_INLINE auto named_columns(const alongside<X...>& o) {
   if constexpr (requires { Kernel::columns[0]; })
     static_assert(sizeof(Kernel::columns) / sizeof(Kernel::columns[0]) == sizeof...(X),
                   "zermelo: alongside gives as many columns as the kernel names in its `columns`");
@@ -147,23 +144,41 @@ ZERMELO_INLINE auto columns_of(const alongside<X...>& o) {
     return std::tuple(named_column<Kernel, K>(std::get<K>(o.columns))...);
   }(std::index_sequence_for<X...>{});
 }
-template <class Kernel, class O>
-ZERMELO_INLINE std::tuple<> columns_of(const O&) {
-  return {};
+template <class Kernel, class... Options>
+ZERMELO_INLINE auto columns_of(const Options&... options) {
+  return given<alongside>([](const auto& o) { return named_columns<Kernel>(o); }, options...);
 }
-template <class... Y>
-ZERMELO_INLINE auto also_of(const also_into<Y...>& o) {
-  return std::apply([](auto&... y) { return std::tuple(named("also_into", y)...); }, o.columns);
-}
-template <class O>
-ZERMELO_INLINE std::tuple<> also_of(const O&) {
-  return {};
+template <class... Options>
+ZERMELO_INLINE auto also_of(const Options&... options) {
+  return given<also_into>(
+      [](const auto& o) {
+        return std::apply([](auto&... y) { return std::tuple(named("also_into", y)...); }, o.columns);
+      },
+      options...);
 }
 
 /// References to all that tuples hold, one after another.
 template <class... Tuples>
 ZERMELO_INLINE auto tied(Tuples&... tuples) {
   return std::tuple_cat(std::apply([](auto&... x) { return std::tie(x...); }, tuples)...);
+}
+
+/// map_reduce of tensors that come as tuples of references.
+template <class P, class Kernel, class In, class Out, class Masks>
+ZERMELO_INLINE auto map_reduce_tied(P& policy, const Kernel& kernel, const In& in, const Out& out, const Masks& masks) {
+  return std::apply(
+      [&](auto&... from) {
+        return std::apply(
+            [&](auto&... to) {
+              return std::apply(
+                  [&](const auto&... mask) {
+                    return map_reduce(policy, kernel, inputs(from...), outputs(to...), mask...);
+                  },
+                  masks);
+            },
+            out);
+      },
+      in);
 }
 
 }  // namespace detail::inline ZERMELO_ISA

@@ -13,6 +13,7 @@
 #include "execution/default_policy.hpp"
 #include "execution/policy.hpp"
 #include "loss_options.hpp"
+#include "options.hpp"
 #include "primitives/map_reduce.hpp"
 #include "tensor.hpp"
 #include "value.hpp"
@@ -52,21 +53,16 @@ struct pair_sums {
   std::int64_t correct = 0;  ///< of those, chosen strictly ahead of rejected
 
   /// Σ weight·loss / pairs: weights do not enter the denominator. Errors: domain_error if there are no pairs.
-  ZERMELO_INLINE double mean_over_pairs() const { return ratio(loss, static_cast<double>(pairs)); }
+  ZERMELO_INLINE double mean_over_pairs() const { return detail::mean_over(loss, static_cast<double>(pairs), "pairs"); }
   /// Σ weight·loss / Σ weight.
-  ZERMELO_INLINE double mean_over_weight() const { return ratio(loss, weight); }
+  ZERMELO_INLINE double mean_over_weight() const { return detail::mean_over(loss, weight, "pairs"); }
   /// The share of pairs that are ranked as labelled; ties count as wrong.
-  ZERMELO_INLINE double accuracy() const { return ratio(static_cast<double>(correct), static_cast<double>(pairs)); }
+  ZERMELO_INLINE double accuracy() const {
+    return detail::mean_over(static_cast<double>(correct), static_cast<double>(pairs), "pairs");
+  }
 
   ZERMELO_INLINE friend pair_sums merge(const pair_sums& a, const pair_sums& b) {
     return {a.loss + b.loss, a.weight + b.weight, a.pairs + b.pairs, a.correct + b.correct};
-  }
-
- private:
-  ZERMELO_INLINE static double ratio(double numerator, double denominator) {
-    if (denominator == 0)
-      throw domain_error("pairs", domain_error::whole, "a mean over no pairs, or over a weight of zero, is undefined");
-    return numerator / denominator;
   }
 };
 
@@ -313,24 +309,6 @@ struct to_pair_sums {
   }
 };
 
-/// What the options say, in the order that pair_kernel expects.
-template <class C, class R>
-ZERMELO_INLINE auto lengths_of(const normalised_by<C, R>& o) {
-  return std::tuple(named("chosen_lengths", o.chosen), named("rejected_lengths", o.rejected));
-}
-template <class C, class R>
-ZERMELO_INLINE auto lengths_of(const with_lengths<C, R>& o) {
-  return std::tuple(named("chosen_lengths", o.chosen), named("rejected_lengths", o.rejected));
-}
-template <class O>
-ZERMELO_INLINE std::tuple<> lengths_of(const O&) {
-  return {};
-}
-template <class O>
-inline constexpr bool divides_lengths = false;
-template <class C, class R>
-inline constexpr bool divides_lengths<normalised_by<C, R>> = true;
-
 }  // namespace detail
 
 inline namespace ZERMELO_ISA {
@@ -361,57 +339,45 @@ auto pair_loss(P&& policy, const Kernel& kernel, const C& chosen, const R& rejec
   kernel.require_valid();
   auto references = std::tuple_cat(detail::references_of("reference_chosen", reference_chosen),
                                    detail::references_of("reference_rejected", reference_rejected));
-  auto weights = std::tuple_cat(std::tuple<>(), detail::weights_of(options)...);
-  auto lengths = std::tuple_cat(std::tuple<>(), detail::lengths_of(options)...);
-  auto columns = std::tuple_cat(std::tuple<>(), detail::columns_of<Kernel>(options)...);
-  auto also = std::tuple_cat(std::tuple<>(), detail::also_of(options)...);
-  const auto masks = std::tuple_cat(std::tuple<>(), detail::masks_of(options)...);
-  constexpr std::size_t with_references = std::tuple_size_v<decltype(references)>;
-  constexpr std::size_t with_weights = std::tuple_size_v<decltype(weights)>;
-  constexpr std::size_t with_lengths = std::tuple_size_v<decltype(lengths)>;
+  const auto named_lengths = [](const auto& o) {
+    return std::tuple(named("chosen_lengths", o.chosen), named("rejected_lengths", o.rejected));
+  };
+  auto weights = detail::weights_of(options...);
+  auto dividing = detail::given<normalised_by>(named_lengths, options...);
+  auto lengths = detail::given<with_lengths>(named_lengths, options...);
+  auto columns = detail::columns_of<Kernel>(options...);
+  auto also = detail::also_of(options...);
+  const auto masks = detail::masks_of(options...);
+  constexpr bool referenced = std::tuple_size_v<decltype(references)> > 0;
+  constexpr bool weighted = std::tuple_size_v<decltype(weights)> > 0;
+  constexpr bool masked = std::tuple_size_v<decltype(masks)> > 0;
+  constexpr bool further = std::tuple_size_v<decltype(also)> > 0;
   constexpr std::size_t with_columns = std::tuple_size_v<decltype(columns)>;
-  constexpr std::size_t with_also = std::tuple_size_v<decltype(also)>;
-  constexpr std::size_t with_masks = std::tuple_size_v<decltype(masks)>;
-  constexpr std::size_t lists =
-      (std::size_t{0} + ... + (detail::is_alongside<Options> || detail::is_also_into<Options> ? 1 : 0));
-  static_assert(with_references != 1, "zermelo: give both references, or no_reference twice");
-  static_assert(with_weights <= 1 && with_lengths <= 2 && with_masks <= 1 &&
-                    (0 + ... + (detail::is_alongside<Options> ? 1 : 0)) <= 1 &&
-                    (0 + ... + (detail::is_also_into<Options> ? 1 : 0)) <= 1,
-                "zermelo: an option of pair_loss is given twice");
+  using known = detail::options_known<weighted_by, normalised_by, with_lengths, counted_where, alongside, also_into>;
+  static_assert(std::tuple_size_v<decltype(references)> != 1, "zermelo: give both references, or no_reference twice");
+  static_assert(known::include<Options...>,
+                "zermelo: options of pair_loss are weighted_by, normalised_by, with_lengths, counted_where, alongside "
+                "and also_into");
   static_assert(
-      with_weights + with_lengths / 2 + with_masks + lists == sizeof...(Options),
-      "zermelo: options of pair_loss are weighted_by, normalised_by, with_lengths, counted_where, alongside and "
-      "also_into");
+      known::once<Options...> && std::tuple_size_v<decltype(dividing)> + std::tuple_size_v<decltype(lengths)> <= 2,
+      "zermelo: an option of pair_loss is given twice");
   static_assert(
       !requires { Kernel::columns[0]; } || with_columns > 0,
       "zermelo: this kernel reads columns beside the log-ratios: give them by alongside(…)");
-  constexpr auto use = with_lengths == 0                                    ? detail::length_use::none
-                       : (detail::divides_lengths<Options> || ... || false) ? detail::length_use::divides
-                                                                            : detail::length_use::given;
+  constexpr auto use = std::tuple_size_v<decltype(dividing)> > 0  ? detail::length_use::divides
+                       : std::tuple_size_v<decltype(lengths)> > 0 ? detail::length_use::given
+                                                                  : detail::length_use::none;
   named<const C> first("chosen", chosen);
   named<const R> second("rejected", rejected);
   named to_losses("losses", losses);
   named to_chosen("grad_chosen", grad_chosen);
   named to_rejected("grad_rejected", grad_rejected);
-  const detail::pair_kernel<Kernel, (with_references > 0), (with_weights > 0), use, with_columns, (with_also > 0),
-                            (with_masks > 0)>
-      pair{kernel};
-  const auto sums = std::apply(
-      [&](auto&... in) {
-        return std::apply(
-            [&](auto&... beside) {
-              return std::apply(
-                  [&](const auto&... mask) {
-                    return map_reduce(policy, pair, inputs(first, second, in...),
-                                      outputs(to_losses, to_chosen, to_rejected, beside...), mask...);
-                  },
-                  masks);
-            },
-            also);
-      },
-      detail::tied(references, weights, lengths, columns));
-  return detail::conclude(sums, detail::to_pair_sums<(with_weights > 0), (with_masks > 0)>{view(chosen).size()});
+  auto pair = std::tie(first, second);
+  auto gradients = std::tie(to_losses, to_chosen, to_rejected);
+  const auto sums = detail::map_reduce_tied(
+      policy, detail::pair_kernel<Kernel, referenced, weighted, use, with_columns, further, masked>{kernel},
+      detail::tied(pair, references, weights, dividing, lengths, columns), detail::tied(gradients, also), masks);
+  return detail::conclude(sums, detail::to_pair_sums<weighted, masked>{view(chosen).size()});
 }
 
 template <class Kernel, tensor C, tensor R, class RC, class RR, class L, class GC, class GR, class... Options>

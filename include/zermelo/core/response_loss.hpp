@@ -13,6 +13,7 @@
 #include "execution/default_policy.hpp"
 #include "execution/policy.hpp"
 #include "loss_options.hpp"
+#include "options.hpp"
 #include "primitives/map_reduce.hpp"
 #include "tensor.hpp"
 #include "value.hpp"
@@ -29,20 +30,14 @@ struct response_sums {
   std::int64_t responses = 0;  ///< responses that count
 
   /// Σ weight·loss / responses: weights do not enter the denominator. Errors: domain_error if there are no responses.
-  ZERMELO_INLINE double mean_over_responses() const { return ratio(static_cast<double>(responses)); }
+  ZERMELO_INLINE double mean_over_responses() const {
+    return detail::mean_over(loss, static_cast<double>(responses), "responses");
+  }
   /// Σ weight·loss / Σ weight.
-  ZERMELO_INLINE double mean_over_weight() const { return ratio(weight); }
+  ZERMELO_INLINE double mean_over_weight() const { return detail::mean_over(loss, weight, "responses"); }
 
   ZERMELO_INLINE friend response_sums merge(const response_sums& a, const response_sums& b) {
     return {a.loss + b.loss, a.weight + b.weight, a.responses + b.responses};
-  }
-
- private:
-  ZERMELO_INLINE double ratio(double denominator) const {
-    if (denominator == 0)
-      throw domain_error("responses", domain_error::whole,
-                         "a mean over no responses, or over a weight of zero, is undefined");
-    return loss / denominator;
   }
 };
 
@@ -164,42 +159,29 @@ auto response_loss(P&& policy, const Kernel& kernel, const X& log_probs, const R
                    const Options&... options) {
   kernel.require_valid();
   auto references = std::tuple_cat(detail::references_of("reference", reference));
-  auto weights = std::tuple_cat(std::tuple<>(), detail::weights_of(options)...);
-  auto columns = std::tuple_cat(std::tuple<>(), detail::columns_of<Kernel>(options)...);
-  auto also = std::tuple_cat(std::tuple<>(), detail::also_of(options)...);
-  const auto masks = std::tuple_cat(std::tuple<>(), detail::masks_of(options)...);
-  constexpr std::size_t with_weights = std::tuple_size_v<decltype(weights)>;
+  auto weights = detail::weights_of(options...);
+  auto columns = detail::columns_of<Kernel>(options...);
+  auto also = detail::also_of(options...);
+  const auto masks = detail::masks_of(options...);
+  constexpr bool referenced = std::tuple_size_v<decltype(references)> > 0;
+  constexpr bool weighted = std::tuple_size_v<decltype(weights)> > 0;
+  constexpr bool further = std::tuple_size_v<decltype(also)> > 0;
   constexpr std::size_t with_columns = std::tuple_size_v<decltype(columns)>;
-  constexpr std::size_t with_masks = std::tuple_size_v<decltype(masks)>;
-  constexpr std::size_t columns_given = (std::size_t{0} + ... + (detail::is_alongside<Options> ? 1 : 0));
-  constexpr std::size_t also_given = (std::size_t{0} + ... + (detail::is_also_into<Options> ? 1 : 0));
-  static_assert(with_weights <= 1 && with_masks <= 1 && columns_given <= 1 && also_given <= 1,
-                "zermelo: an option of response_loss is given twice");
-  static_assert(with_weights + with_masks + columns_given + also_given == sizeof...(Options),
+  using known = detail::options_known<weighted_by, counted_where, alongside, also_into>;
+  static_assert(known::include<Options...>,
                 "zermelo: options of response_loss are alongside, weighted_by, counted_where and also_into");
+  static_assert(known::once<Options...>, "zermelo: an option of response_loss is given twice");
   static_assert(
       !requires { Kernel::columns[0]; } || with_columns > 0,
       "zermelo: this kernel reads columns beside the log-ratios: give them by alongside(…)");
   named<const X> first("policy", log_probs);
   named to_losses("losses", losses);
   named to_gradient("gradient", gradient);
-  const detail::response_kernel<Kernel, (std::tuple_size_v<decltype(references)> > 0), (with_weights > 0), with_columns,
-                                (also_given > 0)>
-      response{kernel};
-  const auto sums = std::apply(
-      [&](auto&... in) {
-        return std::apply(
-            [&](auto&... beside) {
-              return std::apply(
-                  [&](const auto&... mask) {
-                    return map_reduce(policy, response, inputs(first, in...),
-                                      outputs(to_losses, to_gradient, beside...), mask...);
-                  },
-                  masks);
-            },
-            also);
-      },
-      detail::tied(references, weights, columns));
+  auto ratio = std::tie(first);
+  auto outputs = std::tie(to_losses, to_gradient);
+  const auto sums = detail::map_reduce_tied(
+      policy, detail::response_kernel<Kernel, referenced, weighted, with_columns, further>{kernel},
+      detail::tied(ratio, references, weights, columns), detail::tied(outputs, also), masks);
   return detail::conclude(sums, detail::to_response_sums{});
 }
 

@@ -420,11 +420,12 @@ pair_sums general_preference_loss(P&& policy, const Kernel& kernel, const C& cho
                                       "], expected the shape of chosen, [" + std::to_string(rows) + ", " +
                                       std::to_string(2 * blocks) + "]");
   const auto lambda = detail::scales_of<true>(scales, rows, blocks);
-  const auto masks = std::tuple_cat(std::tuple<>(), masks_of(options)...);
-  const auto weights = std::tuple_cat(std::tuple<>(), weights_of(options)...);
+  const auto masks = masks_of(options...);
+  const auto weights = weights_of(options...);
   constexpr bool masked = std::tuple_size_v<decltype(masks)> > 0, heavy = std::tuple_size_v<decltype(weights)> > 0;
-  static_assert(std::tuple_size_v<decltype(masks)> + std::tuple_size_v<decltype(weights)> == sizeof...(Options),
-                "zermelo: options of general_preference_loss are weighted_by and counted_where");
+  using known = options_known<weighted_by, counted_where>;
+  static_assert(known::include<Options...> && known::once<Options...>,
+                "zermelo: options of general_preference_loss are weighted_by and counted_where, each once");
   const auto column_of_pairs = [&]<class X>(X& x, const char* name) {
     const auto all = view(x);
     static_assert(decltype(all)::rank == 1, "zermelo: there is one weight, mask, score and loss for each pair");
