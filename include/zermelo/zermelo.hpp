@@ -50,6 +50,7 @@
 #include "bandit/double_thompson.hpp"
 #include "bandit/duels.hpp"
 #include "bandit/interleaved_filter.hpp"
+#include "bandit/linear_utilities.hpp"
 #include "bandit/regret.hpp"
 #include "bandit/rmed.hpp"
 #include "bandit/rucb.hpp"

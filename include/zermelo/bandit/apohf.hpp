@@ -16,8 +16,8 @@
 #include "../core/primitives/solve.hpp"
 #include "../core/tensor.hpp"
 #include "../core/value.hpp"
-#include "contextual_dueling.hpp"
 #include "duels.hpp"
+#include "linear_utilities.hpp"
 
 /// Prompt optimisation with human feedback: which of K candidates is best is learnt by letting people choose between two.
 ///

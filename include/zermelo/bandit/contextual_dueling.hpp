@@ -9,28 +9,26 @@
 #include <utility>
 #include <vector>
 
-#include "../core/certificate.hpp"
 #include "../core/config.hpp"
 #include "../core/error.hpp"
-#include "../core/links.hpp"
-#include "../core/primitives/solve.hpp"
-#include "../core/tensor.hpp"
 #include "../core/value.hpp"
 #include "duels.hpp"
+#include "linear_utilities.hpp"
 
 /// Linear contextual dueling bandits: arms have features, and what is learnt of one duel tells of all arms.
 ///
 ///   P(i beats j) = σ(θᵀ(xᵢ − xⱼ)),   V = λI + Σ over duels of zzᵀ,  z = xᵢ − xⱼ,   ‖v‖² = vᵀV⁻¹v
 ///
-/// Both the estimate and V depend on the duels by their counts alone: the tally is the sufficient statistic.
-/// Sources: Saha 2021 (MaxInP, first arm greedy); Bengs, Saha, Hüllermeier 2022 (CoLSTIM); Di et al. 2024 (pair bonus).
+/// Sources: Saha 2021 (MaxInP, first arm greedy); Bengs, Saha, Hüllermeier 2022 (CoLSTIM); Di et al. 2024 (pair bonus,
+/// VACDB).
 namespace zermelo::inline v1::bandit {
 
 enum class contextual_rule : std::uint8_t {
   max_first_ucb_next,  ///< i = argmax θ̂ᵀxᵢ;  j = argmax θ̂ᵀxⱼ + β‖xᵢ − xⱼ‖
   max_pair_ucb,        ///< argmax θ̂ᵀ(xᵢ + xⱼ) + β‖xᵢ − xⱼ‖
   max_inp,             ///< the pair of largest ‖xᵢ − xⱼ‖ of those arms that may be best
-  colstim  ///< i = argmax θ̂ᵀxᵢ + εᵢ‖xᵢ‖;  j = argmax θ̂ᵀ(xⱼ − xᵢ) + β‖xᵢ − xⱼ‖
+  colstim,  ///< i = argmax θ̂ᵀxᵢ + εᵢ‖xᵢ‖;  j = argmax θ̂ᵀ(xⱼ − xᵢ) + β‖xᵢ − xⱼ‖
+  vacdb     ///< MaxInP of the arms that may be best by every layer of duels; a layer holds duels of like variance
 };
 
 struct contextual_parameters {
@@ -39,9 +37,17 @@ struct contextual_parameters {
   double beta = -1;               ///< ≥ 0, weight of what is not known; −1: 2√(d ln T)
   std::int64_t horizon = 10'000;  ///< T ≥ 1, of that default and of CoLSTIM's noise
   std::int64_t refresh = 100;     ///< rounds after which V⁻¹ is factored anew, ≥ 1
+  std::int64_t layers = 5;        ///< L of VACDB, in [1, 30]
+  double least_deviation = -1;    ///< α of VACDB, > 0; −1: 2^−L
+  double slack = 0.03;  ///< ≥ 0, of VACDB: which share of the bound on the error of p̂ a variance is raised by
 
   ZERMELO_INLINE double bonus(std::int64_t d) const {
     return beta < 0 ? 2 * std::sqrt(static_cast<double>(d) * log(static_cast<double>(horizon))) : beta;
+  }
+  /// s_ℓ = 2^ℓα, the standard deviation that stands for layer ℓ ∈ {1, …, L}.
+  ZERMELO_INLINE double deviation(std::int64_t layer) const {
+    return least_deviation < 0 ? std::ldexp(1.0, static_cast<int>(layer - layers))
+                               : std::ldexp(least_deviation, static_cast<int>(layer));
   }
   ZERMELO_INLINE void require_valid() const {
     detail::require_positive("ridge", ridge);
@@ -51,222 +57,16 @@ struct contextual_parameters {
       throw domain_error("horizon", domain_error::whole, "at least one duel, not " + std::to_string(horizon));
     if (refresh < 1)
       throw domain_error("refresh", domain_error::whole, "at least one round, not " + std::to_string(refresh));
+    if (layers < 1 || layers > 30)
+      throw domain_error("layers", domain_error::whole, "from 1 to 30, not " + std::to_string(layers));
+    if (least_deviation != -1) detail::require_positive("least_deviation", least_deviation);
+    if (!is_finite(slack) || slack < 0)
+      throw domain_error("slack", domain_error::whole,
+                         "must be finite and not negative, got " + zermelo::detail::text(slack));
   }
 };
-
-/// Features of arms, row after row.
-struct arm_features {
-  std::int64_t arms = 0, dimensions = 0;
-  std::vector<double> values = {};  ///< [K, d]
-
-  ZERMELO_INLINE std::span<const double> row(std::int64_t i) const {
-    return {values.data() + i * dimensions, detail::at(dimensions)};
-  }
-};
-
-/// Counts of a pair that has met.
-struct pair_count {
-  std::int64_t first = 0, second = 0;
-  double wins = 0, losses = 0;  ///< of the first
-};
-
-/// The estimate of θ, and what proves it.
-struct utility_fit {
-  std::vector<double> weights = {};       ///< [d] θ̂
-  zermelo::convergence convergence = {};  ///< residual: ‖gradient‖∞
-};
-
-namespace detail {
-
-/// Reused by every Newton iteration.
-struct newton_space {
-  std::vector<double> gradient, hessian, trial, difference;
-  zermelo::cholesky factor;
-};
-
-}  // namespace detail
-
-namespace detail::inline ZERMELO_ISA {
-
-inline double dot(std::span<const double> a, std::span<const double> b) {
-  double sum = 0;
-  for (std::size_t k = 0; k < a.size(); ++k) sum += a[k] * b[k];
-  return sum;
-}
-
-/// ½λ‖θ‖² + Σ wins·softplus(−θᵀz) + losses·softplus(θᵀz); its gradient and Hessian where they are wanted.
-inline double ridge_likelihood(const arm_features& x, std::span<const pair_count> pairs, double ridge,
-                               std::span<const double> theta, newton_space* space) {
-  const std::size_t d = theta.size();
-  double value = 0.5 * ridge * dot(theta, theta);
-  if (space) {
-    space->gradient.assign(d, 0.0);
-    space->hessian.assign(d * d, 0.0);
-    space->difference.resize(d);
-    for (std::size_t k = 0; k < d; ++k) {
-      space->gradient[k] = ridge * theta[k];
-      space->hessian[k * d + k] = ridge;
-    }
-  }
-  for (const pair_count& p : pairs) {
-    const auto a = x.row(p.first), b = x.row(p.second);
-    double margin = 0;
-    for (std::size_t k = 0; k < d; ++k) margin += theta[k] * (a[k] - b[k]);
-    const auto won = logistic{}(margin), lost = logistic{}(-margin);
-    value += weighted(p.wins, won.win_value) + weighted(p.losses, lost.win_value);
-    if (!space) continue;
-    const double pull = p.losses * won.loss_pull - p.wins * won.win_pull;
-    const double curvature = (p.wins + p.losses) * won.win_curvature;
-    for (std::size_t k = 0; k < d; ++k) space->difference[k] = a[k] - b[k];
-    for (std::size_t k = 0; k < d; ++k) {
-      const double z = space->difference[k];
-      space->gradient[k] += pull * z;
-      const double c = curvature * z;
-      for (std::size_t m = 0; m <= k; ++m) space->hessian[k * d + m] += c * space->difference[m];
-    }
-  }
-  return value;
-}
-
-inline double largest_of(std::span<const double> v) {
-  double most = 0;
-  for (const double x : v) most = (std::max)(most, std::abs(x));
-  return most;
-}
-
-/// Newton's method with step halving from theta, in place.
-inline convergence fit_utilities(const arm_features& x, std::span<const pair_count> pairs, double ridge,
-                                 std::span<double> theta, newton_space& space, double tolerance) {
-  const std::int64_t d = x.dimensions;
-  constexpr std::int64_t limit = 100;
-  for (std::int64_t iteration = 0;; ++iteration) {
-    const double value = ridge_likelihood(x, pairs, ridge, theta, &space);
-    const double residual = largest_of(space.gradient);
-    if (residual <= tolerance) return {iteration, residual, status::converged};
-    if (iteration == limit) return {iteration, residual, status::limit};
-    if (!space.factor.factor(space.hessian, d)) return {iteration, residual, status::stalled};
-    space.factor.solve(space.gradient);
-    bool moved = false;
-    for (double step = 1; step > 1e-10 && !moved; step /= 2) {
-      space.trial.assign(theta.begin(), theta.end());
-      for (std::size_t k = 0; k < space.trial.size(); ++k) space.trial[k] -= step * space.gradient[k];
-      moved = ridge_likelihood(x, pairs, ridge, space.trial, nullptr) < value;
-    }
-    if (!moved) {  // the value no longer resolves the decrease: one more full step polishes the gradient
-      for (std::size_t k = 0; k < theta.size(); ++k) theta[k] -= space.gradient[k];
-      ridge_likelihood(x, pairs, ridge, theta, &space);
-      const double after = largest_of(space.gradient);
-      return {iteration + 1, after,
-              after <= (std::max)(tolerance, 1e-9 * (1 + largest_of(theta))) ? status::converged : status::stalled};
-    }
-    std::copy(space.trial.begin(), space.trial.end(), theta.begin());
-  }
-}
-
-inline std::vector<pair_count> pairs_of(const duel_tally& tally) {
-  std::vector<pair_count> pairs;
-  for (std::int64_t i = 0; i < tally.items; ++i)
-    for (std::int64_t j = i + 1; j < tally.items; ++j)
-      if (tally.duels(i, j) > 0) pairs.push_back({i, j, tally.won(i, j), tally.won(j, i)});
-  return pairs;
-}
-
-/// V += weight·zzᵀ, z = xᵢ − xⱼ.
-inline void add_outer(const arm_features& x, std::int64_t i, std::int64_t j, double weight, std::span<double> v) {
-  const auto a = x.row(i), b = x.row(j);
-  const std::size_t d = a.size();
-  for (std::size_t k = 0; k < d; ++k)
-    for (std::size_t m = 0; m < d; ++m) v[k * d + m] += weight * (a[k] - b[k]) * (a[m] - b[m]);
-}
-
-template <class F>
-std::int64_t first_argmax(std::int64_t n, F value) {
-  std::int64_t best = 0;
-  double most = value(std::int64_t{0});
-  for (std::int64_t i = 1; i < n; ++i) {
-    const double x = value(i);
-    if (x > most) best = i, most = x;
-  }
-  return best;
-}
-
-}  // namespace detail::inline ZERMELO_ISA
 
 inline namespace ZERMELO_ISA {
-
-/// Features from a tensor [K, d]. Errors: shape_error if it is empty; domain_error for a number that is not finite.
-template <tensor X>
-arm_features features_of(const X& features) {
-  const auto x = view(features);
-  static_assert(decltype(x)::rank == 2, "zermelo: features are a matrix, a row an arm");
-  arm_features f{.arms = x.shape[0], .dimensions = x.shape[1]};
-  if (f.arms < 1 || f.dimensions < 1)
-    throw shape_error("features", std::to_string(f.arms) + " × " + std::to_string(f.dimensions) +
-                                      ", expected at least one arm and one dimension");
-  for (std::int64_t i = 0; i < f.arms; ++i)
-    for (std::int64_t k = 0; k < f.dimensions; ++k) {
-      const double value = static_cast<double>(x(i, k));
-      if (!is_finite(value))
-        throw domain_error("features", i * f.dimensions + k, "a finite number, not " + zermelo::detail::text(value));
-      f.values.push_back(value);
-    }
-  return f;
-}
-
-/// The ridge estimate of θ:  minimise ½λ‖θ‖² + Σ log(1 + e^∓θᵀz),  − where the first of the pair won.
-///
-/// Newton's method from zero, to ‖gradient‖∞ ≤ 1e-12 or as far as doubles go.
-/// Errors: shape_error; domain_error for λ ≤ 0.   Cost: O(pairs·d² + d³) an iteration.
-inline utility_fit fit_utilities(const arm_features& x, const duel_tally& tally, double ridge) {
-  detail::require_positive("ridge", ridge);
-  if (tally.items != x.arms)
-    throw shape_error("tally", std::to_string(tally.items) + " arms, but " + std::to_string(x.arms) + " have features");
-  utility_fit fit{.weights = std::vector<double>(detail::at(x.dimensions), 0.0)};
-  detail::newton_space space;
-  fit.convergence = detail::fit_utilities(x, detail::pairs_of(tally), ridge, fit.weights, space, 1e-12);
-  return fit;
-}
-
-/// V [d, d] = λI + Σ Nᵢⱼ zzᵀ.   Cost: O(pairs·d²).
-inline std::vector<double> design_matrix(const arm_features& x, const duel_tally& tally, double ridge) {
-  const std::size_t d = detail::at(x.dimensions);
-  std::vector<double> v(d * d, 0.0);
-  for (std::size_t k = 0; k < d; ++k) v[k * d + k] = ridge;
-  for (const pair_count& p : detail::pairs_of(tally)) detail::add_outer(x, p.first, p.second, p.wins + p.losses, v);
-  return v;
-}
-
-/// Norms under V⁻¹ of arms and of their differences.
-struct design_norms {
-  std::int64_t arms = 0;
-  std::vector<double> pair = {};  ///< [K, K] ‖xᵢ − xⱼ‖
-  std::vector<double> arm = {};   ///< [K] ‖xᵢ‖
-};
-
-/// Errors: domain_error if V is not positive definite in doubles.   Cost: O(d³ + K d² + K² d).
-inline design_norms norms_of(const arm_features& x, std::span<const double> v) {
-  const std::int64_t n = x.arms;
-  const std::size_t d = detail::at(x.dimensions);
-  zermelo::cholesky factor;
-  if (!factor.factor(v, x.dimensions))
-    throw domain_error("v", domain_error::whole, "is not positive definite in double precision");
-  std::vector<double> solved(x.values);
-  for (std::int64_t i = 0; i < n; ++i) factor.solve({solved.data() + i * x.dimensions, d});
-  design_norms norms{.arms = n, .pair = std::vector<double>(detail::at(n * n), 0.0)};
-  for (std::int64_t i = 0; i < n; ++i) {
-    const auto a = x.row(i);
-    const double* const u = solved.data() + i * x.dimensions;
-    norms.arm.push_back(std::sqrt(detail::dot(a, {u, d})));
-    for (std::int64_t j = 0; j < i; ++j) {
-      const auto b = x.row(j);
-      const double* const w = solved.data() + j * x.dimensions;
-      double square = 0;
-      for (std::size_t k = 0; k < d; ++k) square += (a[k] - b[k]) * (u[k] - w[k]);
-      norms.pair[detail::at(i * n + j)] = norms.pair[detail::at(j * n + i)] = std::sqrt((std::max)(square, 0.0));
-    }
-  }
-  return norms;
-}
 
 // Decisions: utility(i) is θ̂ᵀxᵢ, pair_norm(i, j) is ‖xᵢ − xⱼ‖, arm_norm(i) is ‖xᵢ‖; ties go to the first, i = j is allowed.
 
@@ -312,6 +112,13 @@ duel max_inp(std::span<const std::int64_t> candidates, Norm pair_norm) {
   return best;
 }
 
+/// VACDB's layer of a duel, ℓ = clip(⌈log₂(σ̄/α)⌉, 1, L), from its variance σ̄².
+inline std::int64_t variance_layer_of(double variance, const contextual_parameters& p) {
+  std::int64_t layer = 1;
+  while (layer < p.layers && variance > p.deviation(layer) * p.deviation(layer)) ++layer;
+  return layer;
+}
+
 /// noise(i): εᵢ
 template <class Utility, class Norm, class ArmNorm, class Noise>
 duel colstim(std::int64_t arms, double beta, Utility utility, Norm pair_norm, ArmNorm arm_norm, Noise noise) {
@@ -323,23 +130,50 @@ duel colstim(std::int64_t arms, double beta, Utility utility, Norm pair_norm, Ar
 
 }  // namespace ZERMELO_ISA
 
+/// The duels of one layer of VACDB, and what is estimated from them.
+struct variance_layer {
+  duel_tally tally = {};
+  std::vector<double> weights = {};  ///< [d] θ̂_ℓ
+};
+
 /// A contextual dueling bandit by any of the rules, over fixed arms.
 ///
 /// Norms come from the Gram matrix X V⁻¹ Xᵀ, which a duel changes by rank one (Sherman–Morrison): O(K²), whatever d.
 /// θ̂ is found anew every round by Newton's method from the last one.
-/// Cost of a round: O(K² + pairs·d²), pairs: those that have met.
+/// Cost of a round: O(K² + pairs·d²), pairs: those that have met; of VACDB twice that, and O(L) for each pair of candidates.
+///
+/// VACDB, a variance-aware rule. Layer ℓ ∈ {1, …, L} holds duels whose outcome has a standard deviation of about s_ℓ = 2^ℓα:
+///
+///   σ̄² = p̂(1 − p̂) + 2b,   p̂ = σ(θ̂ᵀz),   b = slack·¼β‖z‖;   the duel goes to ℓ = clip(⌈log₂(σ̄/α)⌉, 1, L)
+///   θ̂_ℓ = argmin ½λ‖θ‖² + Σ over its duels of log(1 + e^∓θᵀz)/s_ℓ²,   V_ℓ = λI + Σ over its duels of zzᵀ/s_ℓ²
+///   C_ℓ = {i: θ̂_ℓᵀ(xᵢ − xⱼ) + β‖xᵢ − xⱼ‖_ℓ ≥ 0 for all j};   argmax over pairs of ∩C_ℓ of min_ℓ ‖xᵢ − xⱼ‖_ℓ
+///
+/// with θ̂ and ‖·‖ of all earlier duels, so that a layer is chosen before the outcome is known. If no arm is in all C_ℓ, those
+/// that are in most stand for ∩C_ℓ. One layer with α = ½ is MaxInP; so is any number of layers where all p are near ½ and
+/// slack is 0, with s_{L−1}β for β.
+/// Constants. The theory's b is (√(d ln(T(1 + t/λ)))/κ + √λ)‖z‖/4, and for norms that are not divided by s_ℓ its β_ℓ is
+/// 16 s_ℓ/κ·√(d ln(1 + n_ℓ/(dλ)) ln(4n_ℓ²T)) + 4/κ·ln(4n_ℓ²T), κ the least slope of σ: too wide for anything to be learnt.
+/// The authors' program has 0.01 of that b, which comes to a slack of about 0.07, and 0.006 of the first term of β_ℓ alone,
+/// with κ = 0.1. Here β is that of the other rules.
+/// A certain outcome tells little of θ: p(1 − p) is the slope of σ as well. Only 1/κ covers that, so that narrow layers are a
+/// wager; it pays where large margins are frequent. With a small ridge MaxInP and VACDB alike now and then discard the best
+/// arm by a lucky streak, and if one arm is left nothing is learnt any more; λ ≥ 0.1 makes that rare.
+/// Source: Di, Jin, Wu, Zhao, Farnoud, Gu 2024, in the form of their program; the layers of their analysis are of widths.
 struct contextual_dueling {
   contextual_parameters parameters = {};
   arm_features features = {};
   duel_tally tally = {};
   std::int64_t round = 1;
-  std::vector<double> weights = {};  ///< [d] θ̂ of the last decision
+  std::vector<double> weights = {};         ///< [d] θ̂ of the last decision
+  std::vector<variance_layer> layers = {};  ///< [L] of VACDB, empty for other rules; their tallies add up to `tally`
 
   /// Errors: domain_error for parameters.
   ZERMELO_INLINE explicit contextual_dueling(arm_features x, contextual_parameters p = {})
       : parameters(p), features(std::move(x)), tally(empty_tally(features.arms)) {
     parameters.require_valid();
     weights.assign(detail::at(features.dimensions), 0.0);
+    if (parameters.rule == contextual_rule::vacdb)
+      layers.assign(detail::at(parameters.layers), variance_layer{.tally = tally, .weights = weights});
     rebuild();
   }
   ZERMELO_INLINE std::int64_t items() const { return features.arms; }
@@ -347,51 +181,41 @@ struct contextual_dueling {
   template <draw_source D>
   ZERMELO_INLINE duel next_pair(D& draws);
   ZERMELO_INLINE void observe(std::int64_t i, std::int64_t j, bool first_won);
+  /// Errors: shape_error for other numbers of arms or of layers.
   ZERMELO_INLINE void merge(const contextual_dueling& other) {
+    if (other.layers.size() != layers.size())
+      throw shape_error("other",
+                        std::to_string(other.layers.size()) + " layers, expected " + std::to_string(layers.size()));
     tally.merge(other.tally);
+    for (std::size_t l = 0; l < layers.size(); ++l) layers[l].tally.merge(other.layers[l].tally);
     round += other.round - 1;
     rebuild();
   }
+  /// The arms that may be best, as of the last decision of MaxInP or VACDB.
+  ZERMELO_INLINE const std::vector<std::int64_t>& candidates() const { return candidates_; }
+  /// The layer of VACDB, in {1, …, L}, to which a duel of i and j would go now. Errors: domain_error for arms.
+  ZERMELO_INLINE std::int64_t layer_of(std::int64_t i, std::int64_t j) const;
 
  private:
+  /// θ̂_ℓ and V_ℓ/s_ℓ⁻² are those of unit weights with a ridge of λs_ℓ².
+  struct layer_evidence {
+    double deviation = 1, ridge = 1;
+    detail::linear_evidence duels = {};
+    std::vector<std::int64_t> candidates = {};
+    bool stale = true;  // a duel has come since these were found
+
+    ZERMELO_INLINE double pair_norm(std::int64_t i, std::int64_t j) const { return deviation * duels.pair_norm(i, j); }
+  };
   ZERMELO_INLINE void factor();
-  std::vector<double> gram_ = {}, utility_ = {}, noise_ = {}, change_ = {};
-  std::vector<pair_count> pairs_ = {};
-  std::vector<std::int64_t> place_ = {}, candidates_ = {};  // [K, K] of a pair in pairs_, −1 if it has not met
+  ZERMELO_INLINE duel next_by_layers();
+  detail::linear_evidence evidence_ = {};
+  std::vector<layer_evidence> layer_evidence_ = {};
+  std::vector<double> noise_ = {}, change_ = {};
+  std::vector<std::int64_t> candidates_ = {}, kept_by_ = {};
   detail::newton_space space_ = {};
 };
 
 namespace detail::inline ZERMELO_ISA {
-
-/// X V⁻¹ Xᵀ [K, K]
-inline void gram_under_design(const arm_features& x, std::span<const double> v, std::vector<double>& gram) {
-  const std::int64_t n = x.arms;
-  const std::size_t d = at(x.dimensions);
-  zermelo::cholesky factor;
-  if (!factor.factor(v, x.dimensions))
-    throw domain_error("ridge", domain_error::whole, "is too small: λI + Σzzᵀ is not positive definite in doubles");
-  std::vector<double> solved(d);
-  gram.resize(at(n * n));
-  for (std::int64_t i = 0; i < n; ++i) {
-    const auto a = x.row(i);
-    std::copy(a.begin(), a.end(), solved.begin());
-    factor.solve(solved);
-    for (std::int64_t j = 0; j < n; ++j) gram[at(i * n + j)] = dot(x.row(j), solved);
-  }
-}
-
-/// G ← G − uuᵀ/(1 + uᵢ − uⱼ),  u = G(eᵢ − eⱼ).
-inline void lower_gram(std::vector<double>& gram, std::int64_t n, std::int64_t i, std::int64_t j,
-                       std::vector<double>& u) {
-  u.resize(at(n));
-  for (std::int64_t k = 0; k < n; ++k) u[at(k)] = gram[at(i * n + k)] - gram[at(j * n + k)];
-  const double scale = 1 / (1 + u[at(i)] - u[at(j)]);
-  for (std::int64_t k = 0; k < n; ++k) {
-    const double c = scale * u[at(k)];
-    double* const row = gram.data() + k * n;
-    for (std::int64_t m = 0; m < n; ++m) row[m] -= c * u[at(m)];
-  }
-}
 
 /// Gumbel noise −log(−log u), cut off at ±bound.
 inline double gumbel_within(double u, double bound) {
@@ -402,35 +226,68 @@ inline double gumbel_within(double u, double bound) {
 }  // namespace detail::inline ZERMELO_ISA
 
 ZERMELO_INLINE void contextual_dueling::factor() {
-  detail::gram_under_design(features, design_matrix(features, tally, parameters.ridge), gram_);
+  detail::gram_under_design(features, design_matrix(features, tally, parameters.ridge), evidence_.gram);
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    layer_evidence& e = layer_evidence_[l];
+    detail::gram_under_design(features, design_matrix(features, layers[l].tally, e.ridge), e.duels.gram);
+  }
 }
 
 ZERMELO_INLINE void contextual_dueling::rebuild() {
   const std::size_t n = detail::at(items());
-  pairs_ = detail::pairs_of(tally);
-  place_.assign(n * n, -1);
-  for (std::size_t k = 0; k < pairs_.size(); ++k)
-    place_[detail::at(pairs_[k].first * items() + pairs_[k].second)] = static_cast<std::int64_t>(k);
-  utility_.assign(n, 0.0);
+  evidence_ = detail::evidence_of(features, tally, parameters.ridge);
+  layer_evidence_.clear();
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    const double s = parameters.deviation(static_cast<std::int64_t>(l) + 1), ridge = parameters.ridge * s * s;
+    layer_evidence_.push_back(
+        {.deviation = s, .ridge = ridge, .duels = detail::evidence_of(features, layers[l].tally, ridge)});
+  }
   noise_.assign(n, 0.0);
   candidates_.reserve(n);
-  factor();
+}
+
+ZERMELO_INLINE std::int64_t contextual_dueling::layer_of(std::int64_t i, std::int64_t j) const {
+  detail::require_arm("i", i, items());
+  detail::require_arm("j", j, items());
+  const double p = sigmoid(detail::dot(weights, features.row(i)) - detail::dot(weights, features.row(j)));
+  const double error = 0.25 * parameters.bonus(features.dimensions) * evidence_.pair_norm(i, j);  // ¼: the slope of σ
+  return variance_layer_of(p * (1 - p) + 2 * parameters.slack * error, parameters);
+}
+
+ZERMELO_INLINE duel contextual_dueling::next_by_layers() {
+  const std::int64_t n = items();
+  const double beta = parameters.bonus(features.dimensions);
+  kept_by_.assign(detail::at(n), 0);
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    layer_evidence& e = layer_evidence_[l];
+    if (e.stale) {
+      detail::fit_evidence(e.duels, features, e.ridge, layers[l].weights, space_);
+      arms_that_may_be_best(
+          n, beta, [&](std::int64_t i) { return e.duels.utility[detail::at(i)]; },
+          [&](std::int64_t i, std::int64_t j) { return e.pair_norm(i, j); }, e.candidates);
+      e.stale = false;
+    }
+    for (const std::int64_t i : e.candidates) ++kept_by_[detail::at(i)];
+  }
+  const std::int64_t most = *std::max_element(kept_by_.begin(), kept_by_.end());
+  candidates_.clear();
+  for (std::int64_t i = 0; i < n; ++i)
+    if (kept_by_[detail::at(i)] == most) candidates_.push_back(i);
+  return max_inp(candidates_, [&](std::int64_t i, std::int64_t j) {
+    double least = layer_evidence_[0].pair_norm(i, j);
+    for (const layer_evidence& e : layer_evidence_) least = (std::min)(least, e.pair_norm(i, j));
+    return least;
+  });
 }
 
 template <draw_source D>
 ZERMELO_INLINE duel contextual_dueling::next_pair(D& draws) {
   const std::int64_t n = items(), d = features.dimensions;
-  detail::fit_utilities(features, pairs_, parameters.ridge, weights, space_, 1e-9);
-  for (std::int64_t i = 0; i < n; ++i) utility_[detail::at(i)] = detail::dot(weights, features.row(i));
+  detail::fit_evidence(evidence_, features, parameters.ridge, weights, space_);
   const double beta = parameters.bonus(d);
-  const auto utility = [this](std::int64_t i) { return utility_[detail::at(i)]; };
-  const auto arm_norm = [this, n](std::int64_t i) { return std::sqrt((std::max)(gram_[detail::at(i * n + i)], 0.0)); };
-  const auto pair_norm = [this, n](std::int64_t i, std::int64_t j) {
-    if (i == j) return 0.0;
-    const double square =
-        gram_[detail::at(i * n + i)] + gram_[detail::at(j * n + j)] - 2 * gram_[detail::at(i * n + j)];
-    return std::sqrt((std::max)(square, 0.0));
-  };
+  const auto utility = [this](std::int64_t i) { return evidence_.utility[detail::at(i)]; };
+  const auto arm_norm = [this](std::int64_t i) { return evidence_.arm_norm(i); };
+  const auto pair_norm = [this](std::int64_t i, std::int64_t j) { return evidence_.pair_norm(i, j); };
   switch (parameters.rule) {
     case contextual_rule::max_first_ucb_next:
       return max_first_ucb_next(n, beta, utility, pair_norm);
@@ -439,6 +296,8 @@ ZERMELO_INLINE duel contextual_dueling::next_pair(D& draws) {
     case contextual_rule::max_inp:
       arms_that_may_be_best(n, beta, utility, pair_norm, candidates_);
       return max_inp(candidates_, pair_norm);
+    case contextual_rule::vacdb:
+      return next_by_layers();
     case contextual_rule::colstim:
       break;
   }
@@ -456,19 +315,18 @@ ZERMELO_INLINE void contextual_dueling::observe(std::int64_t i, std::int64_t j, 
   tally.record(i, j, first_won);
   ++round;
   if (i == j) return;
-  const bool turned = i > j;
-  const std::int64_t a = turned ? j : i, b = turned ? i : j;
-  std::int64_t& place = place_[detail::at(a * n + b)];
-  if (place < 0) {
-    place = static_cast<std::int64_t>(pairs_.size());
-    pairs_.push_back({a, b, 0, 0});
+  const auto learn = [&](detail::linear_evidence& e) {
+    detail::count_duel(e, n, i, j, first_won);
+    if (round % parameters.refresh != 0) detail::lower_gram(e.gram, n, i, j, change_);
+  };
+  if (!layers.empty()) {
+    const std::size_t l = detail::at(layer_of(i, j) - 1);  // before `evidence_` knows the outcome
+    layers[l].tally.record(i, j, first_won);
+    layer_evidence_[l].stale = true;
+    learn(layer_evidence_[l].duels);
   }
-  pair_count& count = pairs_[detail::at(place)];
-  (first_won == turned ? count.losses : count.wins) += 1;
-  if (round % parameters.refresh == 0)
-    factor();
-  else
-    detail::lower_gram(gram_, n, i, j, change_);
+  learn(evidence_);
+  if (round % parameters.refresh == 0) factor();
 }
 
 }  // namespace zermelo::inline v1::bandit

@@ -84,6 +84,18 @@ inline void require_positive(const char* argument, double x) {
 
 inline std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
+/// The first of {0, …, n − 1} whose value is largest, n ≥ 1.
+template <class Value>
+std::int64_t first_argmax(std::int64_t n, Value value) {
+  std::int64_t best = 0;
+  double most = value(std::int64_t{0});
+  for (std::int64_t i = 1; i < n; ++i) {
+    const double x = value(i);
+    if (x > most) best = i, most = x;
+  }
+  return best;
+}
+
 }  // namespace detail::inline ZERMELO_ISA
 
 /// Who won how often against whom: all that most algorithms know. Duels of an arm with itself are not counted.
