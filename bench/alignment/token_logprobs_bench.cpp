@@ -152,7 +152,7 @@ void token_gradient_without_normalisers(benchmark::State& state) {
 
 ZERMELO_BENCH_ALL(float);
 ZERMELO_BENCH_ALL(zm::bfloat16);
-BENCHMARK(token_logprobs<zm::float16>)->Arg(128256);
+ZERMELO_BENCH_ALL(zm::float16);
 BENCHMARK(streaming_read<double>)->Arg(128256);
 BENCHMARK(token_logprobs<double>)->Arg(128256);
 

@@ -8,7 +8,6 @@
 
 #include "catch.hpp"
 #include "zermelo/core/primitives/map_reduce.hpp"
-#include "zermelo/core/random.hpp"
 #include "zermelo/core/tensor.hpp"
 
 namespace zm = zermelo;
@@ -33,6 +32,62 @@ double by_definition(std::uint32_t bits, int exponent_bits) {
 
 template <class M>
 constexpr int exponent_bits = std::is_same_v<M, zm::bfloat16> ? 8 : 5;
+
+template <class M>
+std::vector<M> all_patterns() {
+  std::vector<M> x(65536);
+  for (std::uint32_t b = 0; b < 65536; ++b) x[b] = pattern<M>(b);
+  return x;
+}
+
+/// Every number of 16 bits, the middle between it and the next, and the floats on either side of both; what is beyond the
+/// largest, NaNs, and subnormal floats. As many as packs have lanes, times something.
+template <class M>
+std::vector<float> where_rounding_changes() {
+  std::vector<float> x;
+  for (std::uint32_t b = 0; b < 65536; ++b) {
+    const float here = static_cast<float>(pattern<M>(b)), next = static_cast<float>(pattern<M>(b + 1));
+    x.push_back(here);
+    if (std::isnan(here)) continue;
+    const float middle = std::isfinite(next) ? here + (next - here) / 2 : here;
+    for (const float y : {here, middle})
+      for (const float to : {-1e38F, 1e38F, 0.0F, std::numeric_limits<float>::infinity()})
+        x.push_back(std::nextafterf(y, to));
+    x.push_back(middle);
+  }
+  for (const float y : {65519.0F, 65519.996F, 65520.0F, 65536.0F, 1e30F, 3.4e38F, 3.3961775e38F, 1e-40F, 1e-45F, 6e-8F})
+    x.push_back(y), x.push_back(-y);
+  while (x.size() % 32 != 0) x.push_back(0);
+  return x;
+}
+
+template <class V, class M>
+int wrongly_read(const std::vector<M>& x) {
+  int wrong = 0;
+  for (std::size_t k = 0; k < x.size(); k += V::size) {
+    const V wide = zm::detail::load_as<V>(x.data() + k);
+    for (int i = 0; i < V::size; ++i) {
+      const auto expected = static_cast<zm::scalar_t<V>>(x[k + static_cast<std::size_t>(i)]);
+      wrong += std::isnan(expected) ? !std::isnan(wide[i])
+                                    : wide[i] != expected || std::signbit(wide[i]) != std::signbit(expected);
+    }
+  }
+  return wrong;
+}
+
+template <class M, class V>
+int wrongly_written(const std::vector<float>& x) {
+  int wrong = 0;
+  for (std::size_t k = 0; k < x.size(); k += V::size) {
+    zm::scalar_t<V> lane[V::size];
+    for (int i = 0; i < V::size; ++i) lane[i] = static_cast<zm::scalar_t<V>>(x[k + static_cast<std::size_t>(i)]);
+    M rounded[V::size];
+    zm::detail::store_as(rounded, V::load(lane));
+    for (int i = 0; i < V::size; ++i)
+      wrong += std::isnan(lane[i]) ? !std::isnan(static_cast<float>(rounded[i])) : rounded[i].bits != M(lane[i]).bits;
+  }
+  return wrong;
+}
 
 struct same {
   template <class V>
@@ -77,32 +132,34 @@ TEMPLATE_TEST_CASE("a float is rounded to the nearest number of 16 bits, ties to
   CHECK(wrong == 0);
 }
 
-TEMPLATE_TEST_CASE("packs read and write numbers of 16 bits as scalars do", "", zm::bfloat16, zm::float16) {
+TEMPLATE_TEST_CASE("packs of any width read numbers of 16 bits as scalars do", "", zm::bfloat16, zm::float16) {
+  using M = TestType;
+  const std::vector<M> x = all_patterns<M>();
+  CHECK(wrongly_read<zm::native_pack<float>>(x) == 0);
+  CHECK(wrongly_read<zm::native_pack<double>>(x) == 0);
+  CHECK(wrongly_read<zm::pack<float, 4>>(x) == 0);
+  CHECK(wrongly_read<zm::pack<float, zm::native_pack<float>::size / 2>>(x) == 0);
+}
+
+TEMPLATE_TEST_CASE("packs of any width round to numbers of 16 bits as scalars do", "", zm::bfloat16, zm::float16) {
+  using M = TestType;
+  const std::vector<float> x = where_rounding_changes<M>();
+  CHECK(wrongly_written<M, zm::native_pack<float>>(x) == 0);
+  CHECK(wrongly_written<M, zm::native_pack<double>>(x) == 0);
+  CHECK(wrongly_written<M, zm::pack<float, 4>>(x) == 0);
+  CHECK(wrongly_written<M, zm::pack<float, zm::native_pack<float>::size / 2>>(x) == 0);
+}
+
+TEMPLATE_TEST_CASE("two packs at once are the same numbers in some order", "", zm::bfloat16, zm::float16, float) {
   using M = TestType;
   using V = zm::native_pack<float>;
-  std::vector<M> x(65536);
-  for (std::uint32_t b = 0; b < 65536; ++b) x[b] = pattern<M>(b);
-  int wrong = 0;
-  for (std::size_t k = 0; k < x.size(); k += V::size) {
-    const V wide = zm::detail::load_as<V>(x.data() + k);
-    M back[V::size];
-    zm::detail::store_as(back, wide);
-    for (int i = 0; i < V::size; ++i) {
-      const M one = x[k + static_cast<std::size_t>(i)];
-      const auto expected = static_cast<float>(one);
-      wrong += std::isnan(expected) ? !std::isnan(wide[i]) || !std::isnan(static_cast<float>(back[i]))
-                                    : wide[i] != expected || back[i].bits != one.bits;
-    }
-  }
-  std::vector<float> numbers(4096);
-  for (std::size_t k = 0; k < numbers.size(); ++k)
-    numbers[k] = static_cast<float>((zm::uniform(1, 0, k) - 0.5) * std::exp(40 * zm::uniform(1, 1, k) - 30));
-  for (std::size_t k = 0; k < numbers.size(); k += V::size) {
-    M rounded[V::size];
-    zm::detail::store_as(rounded, V::load(numbers.data() + k));
-    for (int i = 0; i < V::size; ++i) wrong += rounded[i].bits != M(numbers[k + static_cast<std::size_t>(i)]).bits;
-  }
-  CHECK(wrong == 0);
+  std::vector<M> x, y(2 * V::size);
+  for (int k = 0; k < 2 * V::size; ++k) x.push_back(M(k * k - 100));
+  V a, b;
+  zm::detail::load_two(x.data(), a, b);
+  zm::detail::store_two(y.data(), a + a, b + b);
+  for (int k = 0; k < 2 * V::size; ++k)
+    CHECK(static_cast<float>(y[static_cast<std::size_t>(k)]) == static_cast<float>(M(2 * (k * k - 100))));
 }
 
 TEST_CASE("primitives take tensors of numbers of 16 bits and compute in float") {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -69,7 +68,7 @@ inline constexpr std::int64_t no_target = -1, no_row = -2;
 inline namespace ZERMELO_ISA {
 
 /// Elements of a row between two looks at the largest one.
-inline constexpr std::int64_t logit_block = 1024;
+inline constexpr std::int64_t logit_block = 4096;
 /// Elements in a tile; a row is one piece of work.
 inline constexpr std::int64_t logit_tile = 16384;
 
@@ -122,22 +121,6 @@ ZERMELO_INLINE V exp_of_difference(V x) {
   }
 }
 
-/// 2 lanes<V> numbers, in whatever order.
-template <class V, class M>
-ZERMELO_INLINE void load_two(const M* from, V& a, V& b) {
-  constexpr int width = static_cast<int>(lanes<V>);
-  if constexpr (std::is_same_v<M, bfloat16> && width > 1) {
-    using words = pack<std::uint32_t, width>;
-    words both;
-    std::memcpy(&both.lanes, from, sizeof both.lanes);
-    a = value_traits<V>::from_bits(both << 16);
-    b = value_traits<V>::from_bits(both & words(0xffff0000U));
-  } else {
-    a = zm_detail::load_as<V>(from);
-    b = zm_detail::load_as<V>(from + width);
-  }
-}
-
 /// Sums over n > 0 numbers about `shift`, which they exceed by less than 5; and the largest of them.
 template <class V, bool Moments, class M>
 ZERMELO_INLINE softmax_moments moments_about(const M* z, std::int64_t n, scalar_t<V> shift, scalar_t<V>& most) {
@@ -162,7 +145,7 @@ ZERMELO_INLINE softmax_moments moments_about(const M* z, std::int64_t n, scalar_
     sum[0] = sum[1] = moment[0] = moment[1] = squares[0] = squares[1] = none;
     for (; k + 2 * width <= flush; k += 2 * width) {
       V a, b;
-      load_two(z + k, a, b);
+      zm_detail::load_two(z + k, a, b);
       take(0, a);
       take(1, b);
     }
@@ -362,13 +345,24 @@ ZERMELO_INLINE double scaled_softmax(const M* z, std::int64_t n, double normalis
   double sum = 0;
   std::int64_t k = 0;
   while (k + width <= n) {
-    V some = V(0);
-    for (const std::int64_t flush = (std::min)(n, k + zm_detail::lane_run * width); k + width <= flush; k += width) {
+    V some = V(0), others = V(0);
+    const std::int64_t flush = (std::min)(n, k + 2 * zm_detail::lane_run * width);
+    if constexpr (std::is_same_v<M, O>)
+      for (; k + 2 * width <= flush; k += 2 * width) {
+        V x, y;
+        zm_detail::load_two(z + k, x, y);
+        x = term(x);
+        y = term(y);
+        some += x;
+        others += y;
+        zm_detail::store_two(out + k, factor * x, factor * y);
+      }
+    for (; k + width <= flush; k += width) {
       const V e = term(zm_detail::load_as<V>(z + k));
       some += e;
       zm_detail::store_as(out + k, factor * e);
     }
-    sum += static_cast<double>(reduce_add(some));
+    sum += static_cast<double>(reduce_add(some + others));
   }
   if constexpr (width > 1)
     if (k < n) {
