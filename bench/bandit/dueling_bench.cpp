@@ -236,6 +236,12 @@ void thousand_contextual_rounds_refactored(benchmark::State& state) {
     return contextual_dueling(x, {.rule = contextual_rule::max_first_ucb_next, .horizon = 1000, .refresh = 1});
   });
 }
+/// With a ridge by which nearly all arms stay candidates: what a decision between them costs.
+template <contextual_rule Rule>
+void thousand_contextual_rounds_of_many(benchmark::State& state) {
+  const auto x = features(state.range(0), 10);
+  thousand_rounds(state, x.arms, [&] { return contextual_dueling(x, {.rule = Rule, .ridge = 10, .horizon = 1000}); });
+}
 BENCHMARK(thousand_contextual_rounds<contextual_rule::max_first_ucb_next>)
     ->Arg(20)
     ->Arg(100)
@@ -244,6 +250,11 @@ BENCHMARK(thousand_contextual_rounds_refactored)->Arg(20)->Arg(100)->Unit(benchm
 BENCHMARK(thousand_contextual_rounds<contextual_rule::max_pair_ucb>)->Arg(20)->Arg(100)->Unit(benchmark::kMillisecond);
 BENCHMARK(thousand_contextual_rounds<contextual_rule::max_inp>)->Arg(20)->Arg(100)->Unit(benchmark::kMillisecond);
 BENCHMARK(thousand_contextual_rounds<contextual_rule::colstim>)->Arg(20)->Arg(100)->Unit(benchmark::kMillisecond);
+BENCHMARK(thousand_contextual_rounds_of_many<contextual_rule::max_inp>)
+    ->Arg(20)
+    ->Arg(100)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(thousand_contextual_rounds_of_many<contextual_rule::vacdb>)->Arg(20)->Arg(100)->Unit(benchmark::kMillisecond);
 
 /// One decision after a hundred duels of 200 candidates in 32 dimensions: training by thirty steps, gradients, norms.
 void decision_of_apohf(benchmark::State& state) {

@@ -114,12 +114,13 @@ std::vector<contest> hold_contests(const zm::threads& pool, const contest_settin
           parameters_of(shorter, regret_kind::strong_condorcet),
           {"Linear utilities, 40 arms in 5 dimensions", "strong regret"}};
   const auto rule = [&x = features, T = shorter.horizon](contextual_rule r) {
-    return [&x, r, T](auto) { return contextual_dueling(x, {.rule = r, .horizon = T}); };
+    return [&x, r, T](auto) { return contextual_dueling(x, {.rule = r, .ridge = 0.1, .horizon = T}); };
   };
   d.enter("random pairs", [](auto) { return random_pairs(40); });
   d.enter("RUCB", [](auto) { return rucb(40); });
   d.enter("double Thompson sampling", [](auto) { return double_thompson(40); });
   d.enter("MaxInP", rule(contextual_rule::max_inp));
+  d.enter("VACDB", rule(contextual_rule::vacdb));
   d.enter("greedy arm, then UCB", rule(contextual_rule::max_first_ucb_next));
   d.enter("pair by UCB", rule(contextual_rule::max_pair_ucb));
   d.enter("CoLSTIM", rule(contextual_rule::colstim));

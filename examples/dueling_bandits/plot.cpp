@@ -29,6 +29,7 @@ look look_of(const std::string& algorithm) {
                                                  {"double Thompson sampling", {vermilion, solid}},
                                                  {"D-TS+", {vermilion, dashed}},
                                                  {"MaxInP", {purple, solid}},
+                                                 {"VACDB", {purple, chained}},
                                                  {"greedy arm, then UCB", {black, solid}},
                                                  {"pair by UCB", {black, dashed}},
                                                  {"CoLSTIM", {brown, solid}},
@@ -91,14 +92,18 @@ void write_panel(gnuplot::script& to, const contest& contest, std::size_t k, boo
   to.line("{}", plot.substr(0, plot.size() - 2));
 }
 
-/// The names of all algorithms, each once, with its line; in a strip `height` pixels high at the bottom of the picture.
-void write_key(gnuplot::script& to, const std::vector<contest>& contests, int strip, int height) {
+/// The names of all algorithms, each once.
+std::vector<std::string> names_of(const std::vector<contest>& contests) {
   std::vector<std::string> names;
   for (const contest& c : contests)
     for (const entry& e : c.entries)
       if (std::find(names.begin(), names.end(), e.algorithm) == names.end()) names.push_back(e.algorithm);
-  constexpr double columns[] = {0.02, 0.185, 0.415, 0.645, 0.84};
-  const std::size_t rows = (names.size() + 4) / 5;
+  return names;
+}
+
+/// A line and a name for each algorithm, in `rows` rows of a strip at the bottom of a picture of that height, in pixels.
+void write_key(gnuplot::script& to, const std::vector<std::string>& names, std::size_t rows, int strip, int height) {
+  constexpr double columns[] = {0.02, 0.25, 0.5, 0.77};
   for (std::size_t k = 0; k < names.size(); ++k) {
     const look l = look_of(names[k]);
     const double x = columns[k / rows], y = (strip - 22 - 22 * static_cast<double>(k % rows)) / height;
@@ -111,7 +116,10 @@ void write_key(gnuplot::script& to, const std::vector<contest>& contests, int st
 }
 
 std::string draw_panels(const std::vector<contest>& contests, const std::string& basename, bool logarithmic) {
-  constexpr int width = 980, panel = 330, key = 84;
+  constexpr int width = 980, panel = 330;
+  const auto names = names_of(contests);
+  const std::size_t key_rows = (names.size() + 3) / 4;
+  const int key = 18 + 22 * static_cast<int>(key_rows);
   const int rows = (static_cast<int>(contests.size()) + 1) / 2, height = rows * panel + key;
   gnuplot::script to;
   write_data(to, contests);
@@ -126,7 +134,7 @@ std::string draw_panels(const std::vector<contest>& contests, const std::string&
     const double bottom = 1 - static_cast<double>((row + 1) * panel - 52) / height;
     to.line("set lmargin at screen {:.4f}; set rmargin at screen {:.4f}", 0.075 + 0.5 * column, 0.475 + 0.5 * column);
     to.line("set tmargin at screen {:.4f}; set bmargin at screen {:.4f}", top, bottom);
-    if (k == 0) write_key(to, contests, key, height);
+    if (k == 0) write_key(to, names, key_rows, key, height);
     if (k == 1) to.line("unset label; unset arrow");
     write_panel(to, contests[k], k, logarithmic);
   }

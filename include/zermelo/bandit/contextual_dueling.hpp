@@ -197,14 +197,17 @@ struct contextual_dueling {
   ZERMELO_INLINE std::int64_t layer_of(std::int64_t i, std::int64_t j) const;
 
  private:
-  /// θ̂_ℓ and V_ℓ/s_ℓ⁻² are those of unit weights with a ridge of λs_ℓ².
+  /// θ̂_ℓ and s_ℓ²V_ℓ are those of duels that weigh 1, with a ridge of λs_ℓ².
   struct layer_evidence {
-    double deviation = 1, ridge = 1;
+    double variance = 1;  // s_ℓ²
+    double ridge = 1;
     detail::linear_evidence duels = {};
     std::vector<std::int64_t> candidates = {};
     bool stale = true;  // a duel has come since these were found
 
-    ZERMELO_INLINE double pair_norm(std::int64_t i, std::int64_t j) const { return deviation * duels.pair_norm(i, j); }
+    ZERMELO_INLINE double pair_square(std::int64_t i, std::int64_t j) const {
+      return variance * duels.pair_square(i, j);
+    }
   };
   ZERMELO_INLINE void factor();
   ZERMELO_INLINE duel next_by_layers();
@@ -240,7 +243,7 @@ ZERMELO_INLINE void contextual_dueling::rebuild() {
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const double s = parameters.deviation(static_cast<std::int64_t>(l) + 1), ridge = parameters.ridge * s * s;
     layer_evidence_.push_back(
-        {.deviation = s, .ridge = ridge, .duels = detail::evidence_of(features, layers[l].tally, ridge)});
+        {.variance = s * s, .ridge = ridge, .duels = detail::evidence_of(features, layers[l].tally, ridge)});
   }
   noise_.assign(n, 0.0);
   candidates_.reserve(n);
@@ -264,7 +267,7 @@ ZERMELO_INLINE duel contextual_dueling::next_by_layers() {
       detail::fit_evidence(e.duels, features, e.ridge, layers[l].weights, space_);
       arms_that_may_be_best(
           n, beta, [&](std::int64_t i) { return e.duels.utility[detail::at(i)]; },
-          [&](std::int64_t i, std::int64_t j) { return e.pair_norm(i, j); }, e.candidates);
+          [&](std::int64_t i, std::int64_t j) { return std::sqrt(e.pair_square(i, j)); }, e.candidates);
       e.stale = false;
     }
     for (const std::int64_t i : e.candidates) ++kept_by_[detail::at(i)];
@@ -274,9 +277,9 @@ ZERMELO_INLINE duel contextual_dueling::next_by_layers() {
   for (std::int64_t i = 0; i < n; ++i)
     if (kept_by_[detail::at(i)] == most) candidates_.push_back(i);
   return max_inp(candidates_, [&](std::int64_t i, std::int64_t j) {
-    double least = layer_evidence_[0].pair_norm(i, j);
-    for (const layer_evidence& e : layer_evidence_) least = (std::min)(least, e.pair_norm(i, j));
-    return least;
+    double least = layer_evidence_[0].pair_square(i, j);
+    for (const layer_evidence& e : layer_evidence_) least = (std::min)(least, e.pair_square(i, j));
+    return std::sqrt(least);
   });
 }
 

@@ -65,11 +65,12 @@ struct linear_evidence {
     const std::size_t n = utility.size(), a = static_cast<std::size_t>(i);
     return std::sqrt((std::max)(gram[a * n + a], 0.0));
   }
-  ZERMELO_INLINE double pair_norm(std::int64_t i, std::int64_t j) const {
+  ZERMELO_INLINE double pair_square(std::int64_t i, std::int64_t j) const {
     if (i == j) return 0;
     const std::size_t n = utility.size(), a = static_cast<std::size_t>(i), b = static_cast<std::size_t>(j);
-    return std::sqrt((std::max)(gram[a * n + a] + gram[b * n + b] - 2 * gram[a * n + b], 0.0));
+    return (std::max)(gram[a * n + a] + gram[b * n + b] - 2 * gram[a * n + b], 0.0);
   }
+  ZERMELO_INLINE double pair_norm(std::int64_t i, std::int64_t j) const { return std::sqrt(pair_square(i, j)); }
 };
 
 }  // namespace detail
