@@ -157,7 +157,7 @@ struct variance_layer {
 /// with κ = 0.1. Here β is that of the other rules.
 /// A certain outcome tells little of θ: p(1 − p) is the slope of σ as well. Only 1/κ covers that, so that narrow layers are a
 /// wager; it pays where large margins are frequent. With a small ridge MaxInP and VACDB alike now and then discard the best
-/// arm by a lucky streak, and if one arm is left nothing is learnt any more; λ ≥ 0.1 makes that rare.
+/// arm by a lucky streak, and if one arm is left nothing is learnt any more; λ = 1 prevents it in most worlds.
 /// Source: Di, Jin, Wu, Zhao, Farnoud, Gu 2024, in the form of their program; the layers of their analysis are of widths.
 struct contextual_dueling {
   contextual_parameters parameters = {};
