@@ -119,41 +119,42 @@ ZERMELO_FN pair_slopes<V> slopes_of(const Kernel&, const pair_terms<V, Normalise
   }
 }
 
-template <bool Strict, class V>
-ZERMELO_FN mask_t<V> unusable(V x) {
-  if constexpr (Strict)
-    return !is_finite(x);
+/// Where log-ratios leave a kernel without a loss.
+template <class Kernel, class V, bool Normalised, class... X>
+ZERMELO_FN mask_t<V> undefined(const Kernel&, const pair_terms<V, Normalised>& pair, X...) {
+  const V a = pair.chosen_ratio, b = pair.rejected_ratio;
+  if constexpr (takes_margin<Kernel, V, X...>)
+    return is_nan(a - b);  // ∞ − ∞ somewhere
   else
-    return is_nan(x);
+    return is_nan(a) || is_nan(b);
 }
 
-/// Where the kernel has no value for a pair; kernels may have a member `refuses` of the same arguments. Infinities are refused
-/// if `Strict`.
-template <bool Strict, class Kernel, class V, bool Normalised, class... X>
+/// Whether a kernel may refuse pairs of finite log-ratios.
+template <class Kernel, class V, bool Normalised, class... X>
+inline constexpr bool refuses_some = !takes_margin<Kernel, V, X...> || sizeof...(X) > 0 ||
+                                     requires(const Kernel& k, V v, X... x) { k.refuses(v, x...); };
+
+/// Where it does; kernels may have a member `refuses` of the same arguments.
+template <class Kernel, class V, bool Normalised, class... X>
 ZERMELO_FN mask_t<V> refused(const Kernel& kernel, const pair_terms<V, Normalised>& pair, V value, X... x) {
   const V a = pair.chosen_ratio, b = pair.rejected_ratio;
+  mask_t<V> bad = is_nan(value);
   if constexpr (takes_margin<Kernel, V, X...>) {
-    mask_t<V> bad = unusable<Strict>(a - b);  // ∞ − ∞ somewhere
-    if constexpr (sizeof...(X) > 0) bad = bad || is_nan(value);
     if constexpr (requires { kernel.refuses(a, x...); }) bad = bad || kernel.refuses(a - b, x...);
-    return bad;
   } else if constexpr (takes_ratios<Kernel, V, X...>) {
-    mask_t<V> bad = unusable<Strict>(a) || unusable<Strict>(b) || is_nan(value);
     if constexpr (requires { kernel.refuses(a, b, x...); }) bad = bad || kernel.refuses(a, b, x...);
-    return bad;
   } else {
-    mask_t<V> bad = unusable<Strict>(a) || unusable<Strict>(b) || is_nan(value);
     if constexpr (requires { kernel.refuses(pair, x...); }) bad = bad || kernel.refuses(pair, x...);
-    return bad;
   }
+  return bad;
 }
 
-template <class Elements, class Statistics, class Mask>
+template <class Elements, class Statistics, class V>
 struct pair_result {
   Elements elements;      ///< loss, gradients for chosen and rejected, what is beside
   Statistics statistics;  ///< of pair_sums, what does not follow from the others
-  Mask fault;
-  Mask suspect;  ///< a fault, or infinities that may well be legal: quicker to see
+  mask_t<V> fault;
+  V suspect;  ///< the difference of the log-ratios: infinite ones may well be legal
 };
 
 /// Sums of losses, of pairs that are ranked right, of weights if there are any, of pairs if some may be masked.
@@ -240,18 +241,18 @@ struct pair_kernel {
     const pair_slopes<V> loss = slopes_of(kernel, pair, result, x[alongside_at + K]...);
     const V weight = Weighted ? x[weight_at] : V(1);
     const V value = Weighted ? weighted(weight, loss.value) : loss.value;
-    mask_t<V> suspect = refused<true>(kernel, pair, loss.value, x[alongside_at + K]...);
-    mask_t<V> fault =
-        refused<false>(kernel, pair, loss.value, x[alongside_at + K]...) || is_plus_infinity(greatest(given));
-    if constexpr (Weighted) {
-      const mask_t<V> bad = weight < V(0) || !is_finite(weight);
-      suspect = suspect || bad, fault = fault || bad;
-    }
-    if constexpr (Lengths != length_use::none) {
-      const mask_t<V> bad = !(pair.chosen_length > V(0)) || !(pair.rejected_length > V(0)) ||
-                            !is_finite(pair.chosen_length) || !is_finite(pair.rejected_length);
-      suspect = suspect || bad, fault = fault || bad;
-    }
+    mask_t<V> fault = undefined(kernel, pair, x[alongside_at + K]...) || is_plus_infinity(greatest(given));
+    V suspect = pair.chosen_ratio - pair.rejected_ratio;
+    const auto refuse = [&](mask_t<V> bad) ZERMELO_LAMBDA_INLINE {
+      fault = fault || bad;
+      suspect = select(bad, not_a_number<V>(), suspect);
+    };
+    if constexpr (refuses_some<Kernel, V, divides, std::remove_cvref_t<decltype(x[alongside_at + K])>...>)
+      refuse(refused(kernel, pair, loss.value, x[alongside_at + K]...));
+    if constexpr (Weighted) refuse(weight < V(0) || !is_finite(weight));
+    if constexpr (Lengths != length_use::none)
+      refuse(!(pair.chosen_length > V(0)) || !(pair.rejected_length > V(0)) || !is_finite(pair.chosen_length) ||
+             !is_finite(pair.rejected_length));
     // Not const, which would keep GCC from taking bundles apart into registers.
     bundle<V, V, V> usual(value, Weighted ? weighted(weight, loss.chosen) : loss.chosen,
                           Weighted ? weighted(weight, loss.rejected) : loss.rejected);
@@ -259,9 +260,9 @@ struct pair_kernel {
         value, weight, select(given.chosen_ratio > given.rejected_ratio, V(1), V(0)));
     if constexpr (Further) {
       auto all = joined(usual, further_of(weight, result));
-      return pair_result<decltype(all), decltype(statistics), mask_t<V>>{all, statistics, fault, suspect};
+      return pair_result<decltype(all), decltype(statistics), V>{all, statistics, fault, suspect};
     } else {
-      return pair_result<bundle<V, V, V>, decltype(statistics), mask_t<V>>{usual, statistics, fault, suspect};
+      return pair_result<bundle<V, V, V>, decltype(statistics), V>{usual, statistics, fault, suspect};
     }
   }
 
@@ -284,10 +285,9 @@ struct pair_kernel {
       return {"rejected", k, "the log-ratio is a difference of equal infinities, which is undefined"};
     const auto pair = divided(given);
     if constexpr (requires { kernel.refusal(k, x[alongside_at + K]...); })
-      if (refused<false>(kernel, pair, 0.0, x[alongside_at + K]...)) return kernel.refusal(k, x[alongside_at + K]...);
+      if (refused(kernel, pair, 0.0, x[alongside_at + K]...)) return kernel.refusal(k, x[alongside_at + K]...);
     if constexpr (requires { kernel.refusal(k, pair, x[alongside_at + K]...); })
-      if (refused<false>(kernel, pair, 0.0, x[alongside_at + K]...))
-        return kernel.refusal(k, pair, x[alongside_at + K]...);
+      if (refused(kernel, pair, 0.0, x[alongside_at + K]...)) return kernel.refusal(k, pair, x[alongside_at + K]...);
     return {"chosen", k, "the margin is a difference of equal infinities, which is undefined"};
   }
 };

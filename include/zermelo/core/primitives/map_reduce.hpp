@@ -139,8 +139,8 @@ ZERMELO_INLINE auto map_tile(const Kernel& given_kernel, const In& given_in, con
   using totals = decltype(totals_of(std::declval<lane_statistics&>(), each));
   // `count` elements from position k on, in lanes of U; what is not to be looked at is replaced before anything is.
   const auto step = []<class U>(std::type_identity<U>, const Kernel& f, const Out& to, [[maybe_unused]] const Mask& m,
-                                std::int64_t k, std::int64_t count, mask_t<U>& bad, auto& statistics,
-                                const auto&... x) ZERMELO_LAMBDA_INLINE {
+                                std::int64_t k, std::int64_t count, mask_t<U>& bad, [[maybe_unused]] U& doubt,
+                                [[maybe_unused]] U zero, auto& statistics, const auto&... x) ZERMELO_LAMBDA_INLINE {
     constexpr auto all_of = std::make_index_sequence<bundle_size<lane_statistics>::value>{};
     if constexpr (masked) {
       const mask_t<U> keep = fetch_mask<U>(m, k, count);
@@ -148,7 +148,7 @@ ZERMELO_INLINE auto map_tile(const Kernel& given_kernel, const In& given_in, con
         if constexpr (!refuses_nan<Kernel>) ((bad = bad | is_nan(y)), ...);
         auto r = mapped_by(f, y...);  // not const, which would keep GCC from taking it apart into registers
         if constexpr (requires { r.suspect; })
-          bad = bad | (keep & r.suspect);
+          doubt = multiply_add(select(keep, r.suspect, U(0)), zero, doubt);
         else if constexpr (requires { r.fault; })
           bad = bad | (keep & r.fault);
         (put<U, Contiguous>(std::get<W>(to), k, count, select(keep, U(get<W>(r.elements)), U(0))), ...);
@@ -159,7 +159,7 @@ ZERMELO_INLINE auto map_tile(const Kernel& given_kernel, const In& given_in, con
       if constexpr (!refuses_nan<Kernel>) ((bad = bad | is_nan(x)), ...);
       auto r = mapped_by(f, x...);
       if constexpr (requires { r.suspect; })
-        bad = bad | r.suspect;
+        doubt = multiply_add(r.suspect, zero, doubt);
       else if constexpr (requires { r.fault; })
         bad = bad | r.fault;
       (put<U, Contiguous>(std::get<W>(to), k, count, get<W>(r.elements)), ...);
@@ -170,6 +170,9 @@ ZERMELO_INLINE auto map_tile(const Kernel& given_kernel, const In& given_in, con
   // Suspects are looked at again behind a block, or, where outputs will have replaced the inputs by then, before it.
   [[maybe_unused]] const bool over_inputs =
       suspects_only && in_place(in, out, std::index_sequence<R...>{}, std::index_sequence<W...>{});
+  // Zeroes that no compiler knows: 0·x is NaN where x is not finite, under -ffast-math too, and so are sums with it.
+  const V zero = value_traits<V>::settle(V(0));
+  const T tail_zero = value_traits<T>::settle(T(0));
   totals all = bundle_identity<totals>::make();
   for (std::int64_t block = begin; block < end; block += map_block) {
     const std::int64_t stop = (std::min)(end, block + map_block);
@@ -180,28 +183,31 @@ ZERMELO_INLINE auto map_tile(const Kernel& given_kernel, const In& given_in, con
       }
     }
     mask_t<V> bad = is_nan(V(0));
+    V doubt = zero;
     std::int64_t k = block;
     while (k + width <= stop) {
       const std::int64_t flush = (std::min)(stop, k + lane_run * width);
       auto some = bundle_identity<lane_statistics>::make();
       for (; k + width <= flush; k += width) {
         if constexpr (Contiguous) (fetch_ahead(std::get<R>(in), k), ...);
-        step(std::type_identity<V>{}, kernel, out, mask, k, width, bad, some,
+        step(std::type_identity<V>{}, kernel, out, mask, k, width, bad, doubt, zero, some,
              fetch<V, Contiguous>(std::get<R>(in), k, width)...);
       }
       merge_into(all, totals_of(some, each), each);
     }
     mask_t<T> bad_tail = false;
+    T tail_doubt = tail_zero;
     for (; k < stop; ++k) {  // the tail, one by one
       using tail_result = decltype(as_mapped(kernel(fetch<T, Contiguous>(std::get<R>(in), k, 1)...)));
       auto one = bundle_identity<decltype(tail_result::statistics)>::make();
-      step(std::type_identity<T>{}, kernel, out, mask, k, 1, bad_tail, one,
+      step(std::type_identity<T>{}, kernel, out, mask, k, 1, bad_tail, tail_doubt, tail_zero, one,
            fetch<T, Contiguous>(std::get<R>(in), k, 1)...);
       merge_into(all, totals_of(one, each), each);
     }
     bool refused = any(bad) || bad_tail;
     if constexpr (suspects_only)
-      refused = refused && !over_inputs && at_fault<T>(kernel, in, mask, block, stop, std::index_sequence<R...>{});
+      refused = (refused || any(is_nan(doubt)) || is_nan(tail_doubt)) && !over_inputs &&
+                at_fault<T>(kernel, in, mask, block, stop, std::index_sequence<R...>{});
     if (refused) {
       fault.block = block;
       return all;
@@ -286,8 +292,8 @@ inline namespace ZERMELO_ISA {
 /// kernel   straight-line, generic in its value type V: `template <class V> auto operator()(V…) const` returns a V for
 ///          one output, or mapped{bundle(outputs…), bundle(total(v), largest(w), …)}. A result with a third member
 ///          `fault`, a mask, ends in the domain_error that kernel.explain(k, inputs…) returns. A fourth, `suspect`, is
-///          set wherever `fault` is, and is looked at in its place if it is quicker to tell: only where it is set does
-///          `fault` decide. A kernel whose faults cover every NaN among its inputs has a member `refuses_nan = true`
+///          looked at in its place if it is quicker to tell: a number that is not finite wherever `fault` is set; only
+///          then does `fault` decide. A kernel whose faults cover every NaN among its inputs has `refuses_nan = true`
 /// inputs, outputs  tensors of float or double with equal numbers of elements, taken in row-major order; an output may
 ///          be exactly an input, and must not overlap one otherwise. Arithmetic is in double if any tensor is.
 /// where    optional: counted_where(mask), the elements that count
