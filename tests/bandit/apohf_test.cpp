@@ -131,6 +131,27 @@ TEST_CASE("Two different arms duel, and what is reported has met someone") {
     }
 }
 
+TEST_CASE("A duel of an arm with itself tells nothing, and duels that one line separates leave the estimate finite") {
+  const auto x = arms(6, 3);
+  for (const auto model : {reward_model::neural, reward_model::linear}) {
+    apohf a(x, {.model = model, .hidden = 4});
+    a.observe(3, 3, true);
+    CHECK(a.tally.total() == 0);
+    CHECK(a.report() == -1);
+    for (int k = 0; k < 200; ++k) a.observe(1, 4, true);
+    CHECK(a.report() == 1);
+    for (const double r : a.reward) CHECK(zermelo::is_finite(r));
+  }
+  const auto nothing = feature_differences(x.values, 6, empty_tally(6));
+  CHECK(nothing.empty());  // V = λI: uncertainties are distances
+  const auto sigma = uncertainties(x.values, nothing, 6, 0, 0.25, 1, uncertainty_norm::full);
+  for (std::int64_t j = 0; j < 6; ++j) {
+    double square = 0;
+    for (std::size_t k = 0; k < 3; ++k) square += std::pow(x.row(j)[k] - x.row(0)[k], 2);
+    CHECK(sigma[at(j)] == Approx(2 * std::sqrt(square)).margin(1e-12));
+  }
+}
+
 TEST_CASE("Training lowers the loss, and from the same weights and duels gives the same network") {
   const auto x = arms(10, 4);
   const auto world = worlds::of_utilities(normals(10, 6));

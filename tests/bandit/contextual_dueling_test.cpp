@@ -165,6 +165,58 @@ TEST_CASE("Every rule learns a linear world far sooner than random pairs") {
   }
 }
 
+TEST_CASE("Before the first duel V is the ridge, and a duel of an arm with itself tells nothing") {
+  const auto w = world(5, 3);
+  const auto v = design_matrix(w.features, empty_tally(5), 0.7);
+  for (std::size_t k = 0; k < 9; ++k) CHECK(v[k] == (k % 4 == 0 ? 0.7 : 0));
+  for (const auto rule : every_rule) {
+    contextual_dueling a(w.features, {.rule = rule}), b(w.features, {.rule = rule});
+    a.observe(2, 2, true);
+    draw_stream draws(1), same(1);
+    CHECK(a.tally.total() == 0);
+    CHECK(a.next_pair(draws) == b.next_pair(same));
+    CHECK(a.weights == std::vector<double>(3));
+  }
+}
+
+TEST_CASE("Whoever has the highest estimate may be best, whatever the norms") {
+  std::vector<std::int64_t> candidates;
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    const auto utility = [&](std::int64_t i) { return zermelo::normal(seed, 1, static_cast<std::uint64_t>(i)); };
+    const auto norm = [&](std::int64_t i, std::int64_t j) {
+      return i == j ? 0 : zermelo::uniform(seed, 2, static_cast<std::uint64_t>(9 * std::min(i, j) + std::max(i, j)));
+    };
+    std::int64_t best = 0;
+    for (std::int64_t i = 1; i < 9; ++i) best = utility(i) > utility(best) ? i : best;
+    for (const double beta : {0.0, 0.5, 100.0}) {
+      arms_that_may_be_best(9, beta, utility, norm, candidates);
+      CHECK(std::find(candidates.begin(), candidates.end(), best) != candidates.end());
+      if (beta == 0) CHECK(candidates.size() == 1);
+    }
+  }
+}
+
+TEST_CASE("Where VACDB's layers contradict each other, arms that most of them keep are played") {
+  const double x[3][2] = {{1, 0}, {0, 1}, {-1, -1}};
+  contextual_dueling a(features_of(x), {.rule = contextual_rule::vacdb, .ridge = 1});
+  const auto win = [&](std::size_t layer, std::int64_t i, std::int64_t j) {
+    a.tally.wins[at(3 * i + j)] += 1000;
+    a.layers[layer].tally.wins[at(3 * i + j)] += 1000;
+  };
+  draw_stream draws(1);
+  const auto kept = [&] {
+    a.rebuild();
+    a.next_pair(draws);
+    return a.candidates();
+  };
+  win(0, 0, 1), win(0, 0, 2);  // by the first layer nobody but 0 is best
+  CHECK(kept() == std::vector<std::int64_t>{0});
+  win(3, 1, 0), win(3, 1, 2);  // by the fourth, nobody but 1
+  CHECK(kept() == std::vector<std::int64_t>{0, 1});
+  win(4, 1, 0), win(4, 1, 2);
+  CHECK(kept() == std::vector<std::int64_t>{1});
+}
+
 TEST_CASE("VACDB's layer is the logarithm of the deviation, cut off at both ends") {
   for (const double floor : {-1.0, 0.03, 0.125}) {
     const contextual_parameters p{.layers = 4, .least_deviation = floor};

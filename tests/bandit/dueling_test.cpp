@@ -236,6 +236,30 @@ TEST_CASE("The interleaved filter finds the best of transitive arms, and some ar
   play(a, worlds::cycle(5, 0.9), 10'000, draws, outcomes);
   CHECK(a.remaining.empty());
   CHECK((a.champion >= 0 && a.champion < 5));
+  // It settles, though somebody beats it nine times in ten, and does so for ever: what it loses to that arm is linear.
+  for (int t = 0; t < 1000; ++t) {
+    const duel d = a.next_pair(draws);
+    CHECK(d == duel{a.champion, a.champion});
+    a.observe(d.first, d.second, outcomes.uniform() < 0.5);
+  }
+}
+
+TEST_CASE("Arms that leave a filter never come back") {
+  for (const square& p : {worlds::cycle(5, 0.95), worlds::of_utilities(std::vector<double>{0, 4, 1, -3, -1})}) {
+    beat_the_mean a(5, {.gamma = 1, .horizon = 1000});
+    interleaved_filter b(5, 1000);
+    draw_stream draws(3), outcomes(4);
+    b.next_pair(draws);
+    auto active = a.active, remaining = b.remaining;
+    for (int t = 0; t < 6000; ++t) {
+      play(a, p, 1, draws, outcomes);
+      play(b, p, 1, draws, outcomes);
+      CHECK(std::includes(active.begin(), active.end(), a.active.begin(), a.active.end()));
+      CHECK(std::includes(remaining.begin(), remaining.end(), b.remaining.begin(), b.remaining.end()));
+      CHECK_FALSE(a.active.empty());
+      active = a.active, remaining = b.remaining;
+    }
+  }
 }
 
 TEST_CASE("The interleaved filter tests after full rounds only") {

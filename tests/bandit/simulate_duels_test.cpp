@@ -62,6 +62,28 @@ TEST_CASE("Double Thompson sampling has sublinear Copeland regret where nobody b
                                .mean(3));
 }
 
+TEST_CASE("Double Thompson sampling finds a winner by little above a cycle at a third of what it costs RUCB") {
+  // Means of the published implementations at 10⁴ duels: 69.9 (sd 17) and 227.7.
+  const auto p = [] {
+    worlds::square m = worlds::indifferent(6);
+    for (std::int64_t i = 0; i < 5; ++i) {
+      m(0, i + 1) = 0.55, m(i + 1, 0) = 0.45;
+      for (std::int64_t k = 1; k <= 2; ++k) m(i + 1, (i + k) % 5 + 1) = 0.9, m((i + k) % 5 + 1, i + 1) = 0.1;
+    }
+    return m;
+  }();
+  const simulation_parameters s{.horizon = 10'000, .repetitions = 16, .checkpoints = 1};
+  const double thompson = simulate(
+                              p, [](auto) { return double_thompson(6); }, s)
+                              .mean(0);
+  const double bounds = simulate(
+                            p, [](auto) { return rucb(6); }, s)
+                            .mean(0);
+  CHECK(thompson < 69.9 + 6 * 17 / 4.0);
+  CHECK(bounds == Approx(227.7).epsilon(0.2));
+  CHECK(thompson < 0.5 * bounds);
+}
+
 TEST_CASE("Any number of threads simulates duels by the same bits") {
   const auto p = worlds::drawn(6, 3);
   const auto world = world_of(p.view());
