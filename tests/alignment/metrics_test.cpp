@@ -207,6 +207,98 @@ TEST_CASE("two models that agree are consistent, two that reverse each other are
                   zm::shape_error);
 }
 
+TEST_CASE("rankings agree by Kendall, by Spearman, or by their ends") {
+  using enum al::rank_agreement;
+  // By hand, and scipy.stats.kendalltau and spearmanr: of ten pairs two are reversed, Σd² = 1 + 4 + 1, so τ = 1 − 2·2/10 and
+  // ρ = 1 − 6·6/(5·24).
+  const std::vector<double> x{0.1, 0.2, 0.3, 0.4, 0.5}, moved{0.1, 0.4, 0.2, 0.3, 0.5}, ends{0.5, 0.2, 0.3, 0.4, 0.1},
+      middle{0.1, 0.4, 0.3, 0.2, 0.5};
+  std::vector<double> reversed(x.rbegin(), x.rend());
+  const auto compare = [](const std::vector<double>& a, const std::vector<double>& b, al::rank_agreement how) {
+    double coefficient[1], consistency[1];
+    const auto n = static_cast<std::int64_t>(a.size());
+    const auto r = al::cream_consistency(zm::matrix_view(a.data(), 1, n), zm::matrix_view(b.data(), 1, n), coefficient,
+                                         consistency, zm::discard, zm::discard, how);
+    CHECK(r.average == consistency[0]);
+    CHECK(consistency[0] == 0.5 * (coefficient[0] + 1));
+    return coefficient[0];
+  };
+  CHECK(compare(x, moved, kendall) == Approx(0.6).epsilon(1e-15));
+  CHECK(compare(x, moved, spearman) == Approx(0.7).epsilon(1e-15));
+  CHECK(compare(x, moved, top_order) == 1);  // whatever is between
+  CHECK(compare(x, middle, top_order) == 1);
+  CHECK(compare(x, ends, top_order) == -1);
+  // The first and last that are listed keep their order here; the best and the worst response are others.
+  CHECK(compare({2, 9, 1, 3}, {2, 1, 9, 3}, top_order) == -1);
+  CHECK(compare({2, 9, 1, 3}, {3, 9, 1, 2}, top_order) == 1);
+  const volatile double one = 1;  // comparisons of {1, 1, 0, 0} at compile time GCC 12 gets wrong for AVX-512
+  const std::vector<double> equal_ends{one, one, 0, 0}, first_ends{5, 4, 1, 3};
+  CHECK(compare(equal_ends, first_ends, top_order) == 1);  // of equal ones the first
+  for (const auto how : {kendall, spearman, top_order}) {
+    CHECK(compare(x, x, how) == 1);
+    CHECK(compare(x, reversed, how) == -1);
+    CHECK(compare({1, 1, 2}, {5, 5, 6}, how) == 1);
+    const auto a = uniforms(21, 70, 0, 1), b = uniforms(22, 70, 0, 1);
+    CHECK(compare(a, b, how) == compare(b, a, how));
+  }
+  // Spearman's is the correlation of ranks.
+  const auto a = uniforms(23, 70, 0, 1), b = uniforms(24, 70, 0, 1);
+  double product = 0, square = 0;
+  const auto rank = [](const std::vector<double>& v, double at) {
+    return static_cast<double>(std::count_if(v.begin(), v.end(), [&](double y) { return y < at; })) - 34.5;
+  };
+  for (std::size_t k = 0; k < 70; ++k)
+    product += rank(a, a[k]) * rank(b, b[k]), square += rank(a, a[k]) * rank(a, a[k]);
+  CHECK(compare(a, b, spearman) == Approx(product / square).epsilon(1e-13));
+}
+
+TEST_CASE("a router takes the most relevant domain, or all of them by a softmax") {
+  const std::vector<double> relevance{0.5, 2, 2, -infinity};
+  std::vector<double> weights(4), mixed(3), rewards{1, 2, 3, 10, 30, 20, -7, -8, -9, 0, 0, 0};
+  const auto by_domain = [&] { return zm::matrix_view(rewards.data(), 4, 3); };
+  CHECK(al::route_domains(relevance, weights) == 1);
+  CHECK(weights == std::vector<double>{0, 1, 0, 0});
+  rewards[0] = std::nan(""), rewards[8] = infinity;  // of domains that were not chosen
+  const auto picked = al::mix_domain_rewards(weights, by_domain(), mixed);
+  CHECK(mixed == std::vector<double>{10, 30, 20});
+  CHECK(picked.best == 1);
+  CHECK(picked.worst == 0);
+  CHECK(picked.margin == 20);
+  rewards[0] = 1, rewards[8] = -9;
+  al::domain_router soft{.mode = al::domain_router::mode_t::mixture, .temperature = 1.5};
+  CHECK(al::route_domains(relevance, weights, soft) == 1);
+  const auto expected = softmax({0.5 / 1.5, 2 / 1.5, 2 / 1.5});
+  for (std::size_t d = 0; d < 3; ++d) CHECK(weights[d] == Approx(expected[d]).epsilon(1e-14));
+  CHECK(weights[3] == 0);
+  al::mix_domain_rewards(weights, by_domain(), mixed);
+  CHECK(mixed[2] == Approx(3 * expected[0] + 20 * expected[1] - 9 * expected[2]).epsilon(1e-14));
+  // Cold mixtures choose; scores may be shifted and of any size.
+  const std::vector<double> apart{1000, 1003, 1001}, shifted{0, 3, 1};
+  std::vector<double> cold(3), same(3);
+  al::route_domains(apart, cold, {.mode = al::domain_router::mode_t::mixture, .temperature = 1e-3});
+  CHECK(cold == std::vector<double>{0, 1, 0});
+  al::route_domains(apart, cold, soft), al::route_domains(shifted, same, soft);
+  CHECK(cold == same);
+  const auto refused = [&](const std::vector<double>& r) {
+    return thrown<zm::domain_error>([&] { al::route_domains(r, zm::discard, soft); }).index();
+  };
+  CHECK(refused({0, std::nan("")}) == 1);
+  CHECK(refused({0, infinity}) == 1);
+  CHECK(refused({-infinity, -infinity}) == 0);
+  CHECK_THROWS_AS(al::route_domains(std::vector<double>{}, zm::discard), zm::shape_error);
+  soft.temperature = 0;
+  CHECK_THROWS_AS(al::route_domains(relevance, zm::discard, soft), zm::domain_error);
+  const auto unmixable = [&](const std::vector<double>& w) {
+    return thrown<zm::domain_error>([&] { al::mix_domain_rewards(w, by_domain(), zm::discard); });
+  };
+  CHECK(unmixable({0.5, 0.4, 0, 0}).argument() == "weights");
+  CHECK(unmixable({-0.5, 1.5, 0, 0}).index() == 0);
+  rewards[1] = infinity, rewards[4] = -infinity;
+  CHECK(unmixable({0.5, 0.5, 0, 0}).argument() == "rewards");
+  CHECK(unmixable({0.5, 0.5, 0, 0}).index() == 4);
+  CHECK_THROWS_AS(al::mix_domain_rewards(mixed, by_domain(), zm::discard), zm::shape_error);
+}
+
 TEST_CASE("a density ratio is antisymmetric in its models and additive over tokens") {
   const auto s = uniforms(13, 12, -5, 0), w = uniforms(14, 12, -5, 0);
   std::vector<int> mask(12, 1);
@@ -339,6 +431,46 @@ TEST_CASE("goals double the data, and references follow when they are told to") 
   CHECK(al::select_opponent(al::opponent_choice::uniform, 4, 0.99) == 3);
   CHECK(al::select_opponent(al::opponent_choice::initial, 4) == 0);
   CHECK(al::select_opponent(al::opponent_choice::latest, 4) == 3);
+}
+
+TEST_CASE("every score of a list is a goal, whose response is the best for it, and two responses are a pair") {
+  const std::vector<double> r{3, 8, 6, 2, 2, 5};
+  const auto lists = al::reward_augmented_lists(zm::matrix_view(r.data(), 2, 3));
+  CHECK(lists.length == 3);
+  REQUIRE(lists.rows.size() == 6);
+  const auto row = [&](std::size_t k) {
+    return std::vector<std::int64_t>(lists.order.begin() + static_cast<std::ptrdiff_t>(3 * k),
+                                     lists.order.begin() + static_cast<std::ptrdiff_t>(3 * k + 3));
+  };
+  CHECK((lists.rows[0].list == 0 && lists.rows[0].goal == 8 && lists.rows[0].response == 1));
+  CHECK((lists.rows[1].list == 1 && lists.rows[1].goal == 5 && lists.rows[1].response == 2));
+  CHECK((lists.rows[2].list == 0 && lists.rows[2].goal == 6 && lists.rows[2].response == 2));
+  CHECK(row(0) == std::vector<std::int64_t>{1, 2, 0});
+  CHECK(row(2) == std::vector<std::int64_t>{2, 1, 0});  // 8 is 2 away from 6, and 3 is 3
+  CHECK(row(4) == std::vector<std::int64_t>{0, 2, 1});
+  CHECK(row(3) == std::vector<std::int64_t>{0, 1, 2});
+  CHECK(row(5) == std::vector<std::int64_t>{1, 0, 2});  // the goal's own response before its equal
+  CHECK(std::vector<double>(lists.reward.begin() + 6, lists.reward.begin() + 9) == std::vector<double>{-9, -4, 0});
+  CHECK(al::reward_augmented_lists(zm::matrix_view(r.data(), 2, 3), true).rows.size() == 4);
+  // Pairs, ties among them.
+  std::vector<double> chosen, rejected, both;
+  for (std::size_t k = 0; k < 40; ++k) {
+    const double low = std::floor(4 * zm::uniform(31, 25, k)), high = low + std::floor(3 * zm::uniform(31, 26, k));
+    chosen.push_back(high), rejected.push_back(low), both.insert(both.end(), {high, low});
+  }
+  for (const bool drop_ties : {false, true}) {
+    const auto pairs = al::reward_augmented(chosen, rejected, drop_ties);
+    const auto of_two = al::reward_augmented_lists(zm::matrix_view(both.data(), 40, 2), drop_ties);
+    REQUIRE(of_two.rows.size() == pairs.size());
+    for (std::size_t k = 0; k < pairs.size(); ++k) {
+      CHECK(of_two.rows[k].list == pairs[k].pair);
+      CHECK(of_two.rows[k].goal == pairs[k].goal);
+      CHECK((of_two.order[2 * k] == 1) == pairs[k].swapped);
+    }
+  }
+  const std::vector<double> bad{1, 2, infinity};
+  CHECK(thrown<zm::domain_error>([&] { al::reward_augmented_lists(zm::matrix_view(bad.data(), 1, 3)); }).index() == 2);
+  CHECK(al::reward_augmented_lists(zm::matrix_view(bad.data(), 0, 3)).rows.empty());
 }
 
 TEST_CASE("run times are compared by their ratio, and tables by their means") {

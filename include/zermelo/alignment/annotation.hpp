@@ -12,6 +12,7 @@
 #include "../core/error.hpp"
 #include "../core/tensor.hpp"
 #include "../core/value.hpp"
+#include "detail/parameters.hpp"
 
 /// Rewards from which pairs are made: density ratios, follow-ups, statements about a persona, consistency of two models.
 namespace zermelo::inline v1::alignment {
@@ -28,10 +29,28 @@ struct follow_up_figures {
   std::int64_t positives = 0, negatives = 0;  ///< follow-ups counted; of none the term is 0
 };
 
+/// How two rankings of the same responses are compared.
+enum class rank_agreement : std::uint8_t {
+  kendall,   ///< τ of ordinal ranks, equal rewards in the order of their positions
+  spearman,  ///< ρ of the same ranks
+  top_order  ///< 1 if both have the same best and the same worst response, first ones on ties; −1 otherwise
+};
+
 /// Agreement of two models on the ranking of responses, averaged over prompts.
 struct consistency_figures {
-  double average = 0;  ///< of (τ+1)/2
+  double average = 0;  ///< of (coefficient + 1)/2
   std::int64_t prompts = 0;
+};
+
+/// Parameters of route_domains.
+struct domain_router {
+  enum class mode_t : std::uint8_t {
+    argmax,  ///< all weight on the first domain of the largest relevance
+    mixture  ///< softmax(relevance/temperature)
+  } mode = mode_t::argmax;
+  double temperature = 1;  ///< of a mixture, > 0
+
+  ZERMELO_INLINE void require_valid() const { parameters::require_positive("temperature", temperature); }
 };
 
 namespace annotation::inline ZERMELO_ISA {
@@ -85,6 +104,27 @@ double mean_of_means(const char* name, const X& x, const char* mask_name, const 
   return sum;
 }
 
+/// The places of a row's numbers in ascending order, equal ones in the order of their positions.
+template <class View>
+void sort_places(const View& v, std::int64_t row, std::vector<std::int64_t>& places) {
+  for (std::size_t k = 0; k < places.size(); ++k) places[k] = static_cast<std::int64_t>(k);
+  std::stable_sort(places.begin(), places.end(), [&](std::int64_t i, std::int64_t j) { return v(row, i) < v(row, j); });
+}
+
+/// The first place of a row's largest number, and of its smallest.
+struct extremes {
+  std::int64_t most = 0, least = 0;
+};
+template <class View>
+extremes extremes_of(const View& v, std::int64_t row) {
+  extremes at;
+  for (std::int64_t k = 1; k < v.shape[1]; ++k) {
+    if (v(row, k) > v(row, at.most)) at.most = k;
+    if (v(row, k) < v(row, at.least)) at.least = k;
+  }
+  return at;
+}
+
 /// How many pairs of places are not in ascending order; sorts them on the way.
 inline std::int64_t inversions(std::vector<std::int64_t>& x, std::vector<std::int64_t>& room, std::size_t begin,
                                std::size_t end) {
@@ -103,6 +143,23 @@ inline std::int64_t inversions(std::vector<std::int64_t>& x, std::vector<std::in
   std::copy(room.begin() + static_cast<std::ptrdiff_t>(begin), room.begin() + static_cast<std::ptrdiff_t>(end),
             x.begin() + static_cast<std::ptrdiff_t>(begin));
   return count;
+}
+
+/// τ = 1 − 2 inversions/pairs, for a ranking by the ranks that the other one gives its places.
+inline double kendall(std::vector<std::int64_t>& ranks, std::vector<std::int64_t>& room) {
+  const auto n = static_cast<double>(ranks.size());
+  return 1 - 2 * static_cast<double>(inversions(ranks, room, 0, ranks.size())) / (0.5 * n * (n - 1));
+}
+
+/// ρ = 1 − 6 Σd²/(n(n² − 1)), likewise.
+inline double spearman(const std::vector<std::int64_t>& ranks) {
+  double squares = 0;
+  for (std::size_t k = 0; k < ranks.size(); ++k) {
+    const double d = static_cast<double>(ranks[k]) - static_cast<double>(k);
+    squares += d * d;
+  }
+  const auto n = static_cast<double>(ranks.size());
+  return 1 - 6 * squares / (n * (n * n - 1));
 }
 
 }  // namespace annotation::inline ZERMELO_ISA
@@ -224,51 +281,120 @@ double active_passive_score(const R& relevance, const E& entailment, O&& scores)
   return all;
 }
 
-/// How consistently two models rank the responses of each prompt: Kendall's τ of their ordinal ranks, equal rewards in the
-/// order of their positions, and C = (τ+1)/2, the weight of `cream`.
+/// How consistently two models rank the responses of each prompt: Kendall's τ of their ordinal ranks, or another coefficient,
+/// and C = (coefficient + 1)/2, the weight of `cream`.
 ///
 /// current, previous [P, N]  rewards by the current and the previous model, N ≥ 2
-/// tau, consistency, chosen, rejected [P]  written, `discard` what is not wanted; chosen and rejected are positions of the
-///                                         largest and smallest current reward, first ones on ties
-/// Errors: shape_error; domain_error at a NaN.   Cost: O(PN log N).
-/// Source: Wang et al. 2025, "CREAM: Consistency regularized self-rewarding language models", eq. 9.
+/// coefficient, consistency, chosen, rejected [P]  written, `discard` what is not wanted; chosen and rejected are positions of
+///                                                 the largest and smallest current reward, first ones on ties: the same
+///                                                 position, and no pair, where all are equal
+/// Errors: shape_error; domain_error at a NaN.   Cost: O(PN log N), of top_order O(PN).
+/// Source: Wang et al. 2025, "CREAM: Consistency regularized self-rewarding language models", eq. 9;
+/// Spearman and top order are options of its code.
 template <tensor A, tensor B, class T, class C, class Most, class Least>
-consistency_figures cream_consistency(const A& current, const B& previous, T&& tau, C&& consistency, Most&& chosen,
-                                      Least&& rejected) {
+consistency_figures cream_consistency(const A& current, const B& previous, T&& coefficient, C&& consistency,
+                                      Most&& chosen, Least&& rejected,
+                                      rank_agreement agreement = rank_agreement::kendall) {
   const auto a = view(current);
   const auto b = view(previous);
   annotation::require_shape(b, "previous", a, "current");
   const std::int64_t prompts = a.shape[0], n = a.shape[1];
   if (prompts > 0 && n < 2)
     throw shape_error("current", "one response a prompt has no ranking to agree on, expected two");
-  const std::size_t count = static_cast<std::size_t>(n);
+  const std::size_t count = agreement == rank_agreement::top_order ? 0 : static_cast<std::size_t>(n);
   std::vector<std::int64_t> order(count), before(count), rank(count), room(count);
   consistency_figures result{.prompts = prompts};
   for (std::int64_t p = 0; p < prompts; ++p) {
-    for (std::int64_t k = 0; k < n; ++k) {
-      annotation::number_at(a, "current", p * n + k), annotation::number_at(b, "previous", p * n + k);
-      order[static_cast<std::size_t>(k)] = before[static_cast<std::size_t>(k)] = k;
+    for (std::int64_t k = p * n; k < (p + 1) * n; ++k)
+      annotation::number_at(a, "current", k), annotation::number_at(b, "previous", k);
+    const annotation::extremes now = annotation::extremes_of(a, p);
+    double c;
+    if (agreement == rank_agreement::top_order) {
+      const annotation::extremes then = annotation::extremes_of(b, p);
+      c = now.most == then.most && now.least == then.least ? 1 : -1;
+    } else {
+      annotation::sort_places(a, p, order);
+      annotation::sort_places(b, p, before);
+      for (std::size_t k = 0; k < count; ++k) rank[static_cast<std::size_t>(before[k])] = static_cast<std::int64_t>(k);
+      std::vector<std::int64_t>& ranks_in_order = before;
+      for (std::size_t k = 0; k < count; ++k) ranks_in_order[k] = rank[static_cast<std::size_t>(order[k])];
+      c = agreement == rank_agreement::kendall ? annotation::kendall(ranks_in_order, room)
+                                               : annotation::spearman(ranks_in_order);
     }
-    std::stable_sort(order.begin(), order.end(), [&](std::int64_t i, std::int64_t j) { return a(p, i) < a(p, j); });
-    std::stable_sort(before.begin(), before.end(), [&](std::int64_t i, std::int64_t j) { return b(p, i) < b(p, j); });
-    for (std::size_t k = 0; k < count; ++k) rank[static_cast<std::size_t>(before[k])] = static_cast<std::int64_t>(k);
-    std::vector<std::int64_t>& in_order = before;
-    for (std::size_t k = 0; k < count; ++k) in_order[k] = rank[static_cast<std::size_t>(order[k])];
-    const double pairs = 0.5 * static_cast<double>(n) * static_cast<double>(n - 1);
-    const double t = 1 - 2 * static_cast<double>(annotation::inversions(in_order, room, 0, count)) / pairs;
-    std::int64_t best = 0, worst = 0;
-    for (std::int64_t k = 1; k < n; ++k) {
-      if (a(p, k) > a(p, best)) best = k;
-      if (a(p, k) < a(p, worst)) worst = k;
-    }
-    annotation::put(tau, "tau", prompts, p, t);
-    annotation::put(consistency, "consistency", prompts, p, 0.5 * (t + 1));
-    annotation::put(chosen, "chosen", prompts, p, static_cast<double>(best));
-    annotation::put(rejected, "rejected", prompts, p, static_cast<double>(worst));
-    result.average += 0.5 * (t + 1);
+    annotation::put(coefficient, "coefficient", prompts, p, c);
+    annotation::put(consistency, "consistency", prompts, p, 0.5 * (c + 1));
+    annotation::put(chosen, "chosen", prompts, p, static_cast<double>(now.most));
+    annotation::put(rejected, "rejected", prompts, p, static_cast<double>(now.least));
+    result.average += 0.5 * (c + 1);
   }
   if (prompts > 0) result.average /= static_cast<double>(prompts);
   return result;
+}
+
+/// Which domain's instruction conditions the models of a density ratio, or with which weights several do.
+///
+/// relevance [D]  how well each domain fits the prompt, whatever the scale; −∞ excludes a domain
+/// weights   [D]  written, or `discard`: 1 at the first most relevant domain, or softmax(relevance/temperature)
+/// Returns the first domain of the largest relevance: under argmax no other one's rewards need to be computed.
+/// Errors: shape_error for none; domain_error at a NaN, if all are −∞, and for a mixture at +∞.
+/// Source: Xu et al. 2025 (CDR), the router.
+template <tensor R, class W>
+std::int64_t route_domains(const R& relevance, W&& weights, const domain_router& router = {}) {
+  router.require_valid();
+  const auto r = view(relevance);
+  if (r.size() == 0) throw shape_error("relevance", "is empty, expected at least one domain");
+  std::int64_t best = 0;
+  double most = 0;
+  for (std::int64_t d = 0; d < r.size(); ++d) {
+    const double x = annotation::number_at(r, "relevance", d);
+    if (d == 0 || x > most) best = d, most = x;
+  }
+  const bool mixture = router.mode == domain_router::mode_t::mixture;
+  if (!is_finite(most) && most < 0) throw domain_error("relevance", 0, "every domain has -inf, expected one to choose");
+  if (!is_finite(most) && mixture) throw domain_error("relevance", best, "is +inf: the softmax is undefined");
+  const auto share = [&](std::int64_t d) {
+    return exp((static_cast<double>(r.element(d)) - most) / router.temperature);
+  };
+  double sum = 0;
+  if (mixture)
+    for (std::int64_t d = 0; d < r.size(); ++d) sum += share(d);
+  for (std::int64_t d = 0; d < r.size(); ++d)
+    annotation::put(weights, "weights", r.size(), d, mixture ? share(d) / sum : d == best ? 1.0 : 0.0);
+  return best;
+}
+
+/// Rewards under several domains as one:  Rᵢ = Σ_d w_d R_{d,i}. A domain of weight zero is not looked at.
+///
+/// weights [D], at least 0 and of sum 1, as of route_domains;   rewards [D, N], of N responses under every domain's instruction
+/// mixed   [N]  written, or `discard`.   Returns the best and the worst response, first ones on ties.
+/// Errors: shape_error; domain_error for weights that are none, at a NaN that counts, and where infinite rewards cancel.
+/// Source: Xu et al. 2025 (CDR), the router.
+template <tensor W, tensor R, class O>
+best_and_worst mix_domain_rewards(const W& weights, const R& rewards, O&& mixed) {
+  const auto w = view(weights);
+  const auto r = view(rewards);
+  annotation::require_size(w, "weights", r.shape[0]);
+  const std::int64_t n = r.shape[1];
+  std::vector<double> sum(static_cast<std::size_t>(n));
+  double whole = 0;
+  for (std::int64_t d = 0; d < r.shape[0]; ++d) {
+    const double weight = annotation::number_at(w, "weights", d);
+    if (!(weight >= 0 && weight <= 1))
+      throw domain_error("weights", d, zermelo::detail::text(weight) + ", expected a number from 0 to 1");
+    whole += weight;
+    if (weight == 0) continue;
+    for (std::int64_t i = 0; i < n; ++i) {
+      double& to = sum[static_cast<std::size_t>(i)];
+      to += weight * annotation::number_at(r, "rewards", d * n + i);
+      if (is_nan(to))
+        throw domain_error("rewards", d * n + i, "infinite rewards of opposite sign, which have no mixture");
+    }
+  }
+  if (!(whole >= 1 - 1e-6 && whole <= 1 + 1e-6))
+    throw domain_error("weights", domain_error::whole, "they sum to " + zermelo::detail::text(whole) + ", expected 1");
+  const best_and_worst picked = pick_best_and_worst(sum);
+  for (std::int64_t i = 0; i < n; ++i) annotation::put(mixed, "mixed", n, i, sum[static_cast<std::size_t>(i)]);
+  return picked;
 }
 
 }  // namespace ZERMELO_ISA

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -22,6 +23,21 @@ struct goal_conditioned_pair {
   std::int64_t pair = 0;  ///< of the original data
   double goal = 0;        ///< the score that the prompt asks for
   bool swapped = false;   ///< whether chosen and rejected are exchanged
+};
+
+/// K responses to a prompt that is conditioned on the score of one of them.
+struct goal_conditioned_list {
+  std::int64_t list = 0;      ///< of the original data
+  std::int64_t response = 0;  ///< whose score is the goal
+  double goal = 0;            ///< the score that the prompt asks for
+};
+
+/// Lists conditioned on goals, row by row.
+struct goal_conditioned_lists {
+  std::int64_t length = 0;                  ///< K
+  std::vector<goal_conditioned_list> rows;  ///< R of them
+  std::vector<std::int64_t> order;  ///< [R, K] positions of the responses, from the best for the goal to the worst
+  std::vector<double> reward;       ///< [R, K] −(g − r)² by position: labels for list_loss
 };
 
 /// Parameters of update_reference.
@@ -77,6 +93,52 @@ std::vector<goal_conditioned_pair> reward_augmented(const C& chosen, const R& re
   }
   rows.insert(rows.end(), exchanged.begin(), exchanged.end());
   return rows;
+}
+
+/// Conditions lists of K responses on the score of each of them: for the goal g = rᵢ responses are ordered by −(g − rⱼ)², of
+/// equals response i first and then by position. Of two responses these are the pairs of the function above.
+///
+/// rewards [N, K]  scores.   Returns first every list with its largest score as the goal, then with its second largest, and so
+/// on, each in the order of the input, equal scores by position. Where another response has the goal's score too, rows disagree
+/// on which is best: `drop_ties` leaves out such goals.
+/// Errors: shape_error; domain_error at a score that is not finite.   Cost: O(NK² log K).
+/// Source: Zhang et al. 2025, "Reward-augmented data enhances direct preference alignment of LLMs", eq. 3.
+template <tensor R>
+goal_conditioned_lists reward_augmented_lists(const R& rewards, bool drop_ties = false) {
+  const auto r = view(rewards);
+  const std::int64_t lists = r.shape[0], length = r.shape[1];
+  for (std::int64_t k = 0; k < r.size(); ++k)
+    if (const double x = static_cast<double>(r.element(k)); !is_finite(x))
+      throw domain_error("rewards", k, zermelo::detail::text(x) + ", expected a score");
+  const auto score = [&](std::int64_t list, std::int64_t i) { return static_cast<double>(r(list, i)); };
+  std::vector<std::int64_t> by_score(static_cast<std::size_t>(r.size())), order(static_cast<std::size_t>(length));
+  const auto positions = [](auto begin, auto end) {
+    for (std::int64_t i = 0; begin != end; ++begin) *begin = i++;
+  };
+  for (std::int64_t n = 0; n < lists; ++n) {
+    const auto begin = by_score.begin() + n * length, end = begin + length;
+    positions(begin, end);
+    std::stable_sort(begin, end, [&](std::int64_t i, std::int64_t j) { return score(n, i) > score(n, j); });
+  }
+  goal_conditioned_lists result;
+  result.length = length;
+  for (std::int64_t place = 0; place < length; ++place)
+    for (std::int64_t n = 0; n < lists; ++n) {
+      const std::int64_t own = by_score[static_cast<std::size_t>(n * length + place)];
+      const double goal = score(n, own);
+      const auto distance = [&](std::int64_t i) {
+        return score(n, i) > goal ? score(n, i) - goal : goal - score(n, i);
+      };
+      positions(order.begin(), order.end());
+      std::stable_sort(order.begin(), order.end(), [&](std::int64_t i, std::int64_t j) {
+        return distance(i) < distance(j) || (distance(i) == distance(j) && i == own && j != own);
+      });
+      if (drop_ties && length > 1 && distance(order[1]) == 0) continue;
+      result.rows.push_back({n, own, goal});
+      result.order.insert(result.order.end(), order.begin(), order.end());
+      for (std::int64_t i = 0; i < length; ++i) result.reward.push_back(0 - distance(i) * distance(i));
+    }
+  return result;
 }
 
 /// Lets the reference follow the policy, in the space of parameters:  every so many steps  ref ← α θ + (1−α) ref  (soft) or
