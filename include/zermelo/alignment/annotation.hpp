@@ -111,17 +111,19 @@ void sort_places(const View& v, std::int64_t row, std::vector<std::int64_t>& pla
   std::stable_sort(places.begin(), places.end(), [&](std::int64_t i, std::int64_t j) { return v(row, i) < v(row, j); });
 }
 
-/// The first place of a row's largest number, and of its smallest.
-struct extremes {
-  std::int64_t most = 0, least = 0;
-};
+/// The first place of a row's largest number, or of its smallest.
 template <class View>
-extremes extremes_of(const View& v, std::int64_t row) {
-  extremes at;
-  for (std::int64_t k = 1; k < v.shape[1]; ++k) {
-    if (v(row, k) > v(row, at.most)) at.most = k;
-    if (v(row, k) < v(row, at.least)) at.least = k;
-  }
+std::int64_t first_largest(const View& v, std::int64_t row) {
+  std::int64_t at = 0;
+  for (std::int64_t k = 1; k < v.shape[1]; ++k)
+    if (v(row, k) > v(row, at)) at = k;
+  return at;
+}
+template <class View>
+std::int64_t first_smallest(const View& v, std::int64_t row) {
+  std::int64_t at = 0;
+  for (std::int64_t k = 1; k < v.shape[1]; ++k)
+    if (v(row, k) < v(row, at)) at = k;
   return at;
 }
 
@@ -307,11 +309,10 @@ consistency_figures cream_consistency(const A& current, const B& previous, T&& c
   for (std::int64_t p = 0; p < prompts; ++p) {
     for (std::int64_t k = p * n; k < (p + 1) * n; ++k)
       annotation::number_at(a, "current", k), annotation::number_at(b, "previous", k);
-    const annotation::extremes now = annotation::extremes_of(a, p);
+    const std::int64_t best = annotation::first_largest(a, p), worst = annotation::first_smallest(a, p);
     double c;
     if (agreement == rank_agreement::top_order) {
-      const annotation::extremes then = annotation::extremes_of(b, p);
-      c = now.most == then.most && now.least == then.least ? 1 : -1;
+      c = best == annotation::first_largest(b, p) && worst == annotation::first_smallest(b, p) ? 1 : -1;
     } else {
       annotation::sort_places(a, p, order);
       annotation::sort_places(b, p, before);
@@ -323,8 +324,8 @@ consistency_figures cream_consistency(const A& current, const B& previous, T&& c
     }
     annotation::put(coefficient, "coefficient", prompts, p, c);
     annotation::put(consistency, "consistency", prompts, p, 0.5 * (c + 1));
-    annotation::put(chosen, "chosen", prompts, p, static_cast<double>(now.most));
-    annotation::put(rejected, "rejected", prompts, p, static_cast<double>(now.least));
+    annotation::put(chosen, "chosen", prompts, p, static_cast<double>(best));
+    annotation::put(rejected, "rejected", prompts, p, static_cast<double>(worst));
     result.average += 0.5 * (c + 1);
   }
   if (prompts > 0) result.average /= static_cast<double>(prompts);
